@@ -120,13 +120,13 @@ impl OpKind {
     }
 
     fn from_code(code: u64) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.code() == code)
+        Self::ALL.into_iter().find(|kind| u64::from(kind.code()) == code)
     }
 
     // `as` on a fieldless enum is the only conversion that the language offers; the value is 0 to 11.
     #[allow(clippy::as_conversions)]
-    const fn code(self) -> u64 {
-        self as u64
+    pub(crate) const fn code(self) -> u8 {
+        self as u8
     }
 }
 
@@ -179,7 +179,7 @@ impl OpId {
     pub fn as_u64(self) -> u64 {
         u64::from(self.socket.slot) << 44
             | u64::from(self.socket.generation) << 12
-            | self.kind.code() << 8
+            | u64::from(self.kind.code()) << 8
             | u64::from(self.stamp)
     }
 

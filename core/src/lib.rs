@@ -22,6 +22,7 @@ extern crate std;
 
 // Ground floor: what everything is made of.
 mod address;
+mod config;
 mod fault;
 mod id;
 mod options;
@@ -35,10 +36,29 @@ mod misuse;
 mod op;
 mod report;
 
+// Second floor: the parts of a connection.
+mod backoff;
+mod credit;
+mod flight;
+mod send_queue;
+mod slots;
+pub mod state;
+mod timers;
+
+// Third floor: single sockets.
+mod connection;
+mod dialer;
+mod listener;
+mod stream;
+
 pub use address::{Address, Origin, Peer};
 pub use completion::{Completion, Connected, Outcome};
+pub use config::{ClientConfig, ConfigError, ConnectionConfig, DialerConfig, ListenerConfig, ServerConfig};
+pub use connection::{Connection, ConnectionEvent};
+pub use dialer::{AttemptError, DialError, DialFailure, Dialer, DialerEvent};
 pub use fault::{AcceptClass, Fault, FaultKind, TransferClass};
 pub use id::{MAX_SLOTS, OpId, OpKind, SocketId};
+pub use listener::{ListenError, Listener, ListenerEvent, ListenerReport};
 pub use machine::{Canonical, Machine, Output};
 pub use misuse::{Misuse, MisuseKind};
 pub use op::{
@@ -47,4 +67,6 @@ pub use op::{
 };
 pub use options::{OptionName, RefusedOptions, Setting, SocketOptions};
 pub use report::{CloseReason, CloseReport, Ending};
+pub use slots::{SlotRange, Slots};
+pub use stream::{Stream, Unsent, UnsentReason};
 pub use time::Timestamp;

@@ -1,0 +1,111 @@
+//! The limits of a dialer and of a client.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::{ConfigError, ConnectionConfig, at_least_one, timeout};
+use crate::{Address, SocketOptions};
+
+/// Whom to connect to, and within what time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[must_use]
+pub struct DialerConfig {
+    pub(crate) addresses: Vec<Address>,
+    pub(crate) local: Option<Address>,
+    pub(crate) options: SocketOptions,
+    pub(crate) attempt: Option<Duration>,
+    pub(crate) overall: Option<Duration>,
+    pub(crate) retries: u8,
+}
+
+impl DialerConfig {
+    /// Connect to the first of `addresses` that answers, tried in their order.
+    ///
+    /// # Errors
+    /// The list is empty.
+    pub fn new(addresses: Vec<Address>) -> Result<Self, ConfigError> {
+        at_least_one("addresses", addresses.len())?;
+        Ok(Self {
+            addresses,
+            local: None,
+            options: SocketOptions::CONNECTION,
+            attempt: Some(Duration::from_secs(10)),
+            overall: Some(Duration::from_secs(30)),
+            retries: 2,
+        })
+    }
+
+    /// Bind to this address before connecting. Default: leave it to the system.
+    pub fn local(mut self, address: Address) -> Self {
+        self.local = Some(address);
+        self
+    }
+
+    /// Options of the socket. Default [`SocketOptions::CONNECTION`].
+    pub fn options(mut self, options: SocketOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// How long one address may take, from the creation of its socket to the connection. Default 10 s: three SYNs on Linux, which
+    /// sends them after 0, 1 and 3 s.
+    ///
+    /// # Errors
+    /// `Some(0)`; use `None` to leave it to the system.
+    pub fn attempt(mut self, span: Option<Duration>) -> Result<Self, ConfigError> {
+        self.attempt = timeout("attempt", span)?;
+        Ok(self)
+    }
+
+    /// How long all addresses together may take. Default 30 s (Go: `net/http`'s dialer).
+    ///
+    /// # Errors
+    /// `Some(0)`; use `None` for no limit.
+    pub fn overall(mut self, span: Option<Duration>) -> Result<Self, ConfigError> {
+        self.overall = timeout("overall", span)?;
+        Ok(self)
+    }
+
+    /// How often one address is tried again at once when the failure was ours and passes: the connection led to itself, or no local
+    /// port was free. Default 2 (Go: `net`).
+    pub fn retries(mut self, retries: u8) -> Self {
+        self.retries = retries;
+        self
+    }
+}
+
+/// The limits of a client.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[must_use]
+pub struct ClientConfig {
+    pub(crate) dialer: DialerConfig,
+    pub(crate) connection: ConnectionConfig,
+}
+
+impl ClientConfig {
+    /// A client that connects to the first of `addresses` that answers, with the default limits.
+    ///
+    /// # Errors
+    /// The list is empty.
+    pub fn new(addresses: Vec<Address>) -> Result<Self, ConfigError> {
+        Ok(Self { dialer: DialerConfig::new(addresses)?, connection: ConnectionConfig::default() })
+    }
+
+    /// How to connect.
+    pub fn dialer(mut self, dialer: DialerConfig) -> Self {
+        self.dialer = dialer;
+        self
+    }
+
+    /// The limits of the connection.
+    pub fn connection(mut self, connection: ConnectionConfig) -> Self {
+        self.connection = connection;
+        self
+    }
+
+    /// The slots that the client needs: one for itself and one for its socket.
+    #[must_use]
+    pub const fn slots_needed(&self) -> u32 {
+        2
+    }
+}

@@ -1,0 +1,189 @@
+//! The limits of one connection.
+
+use core::time::Duration;
+
+use super::{ConfigError, at_least_one, span, timeout};
+
+/// The limits of one connection. The defaults, and where they come from, stand beside the setters.
+///
+/// ```
+/// use core::time::Duration;
+/// use sansock::ConnectionConfig;
+///
+/// let config = ConnectionConfig::default().read_idle(Some(Duration::from_secs(10)))?.send_queue(1024, 4096)?;
+/// assert!(config.send_queue(2, 1).is_err());
+/// # Ok::<(), sansock::ConfigError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[must_use]
+pub struct ConnectionConfig {
+    pub(crate) send_low: usize,
+    pub(crate) send_high: usize,
+    pub(crate) receive_size: usize,
+    pub(crate) credit: u64,
+    pub(crate) read_idle: Option<Duration>,
+    pub(crate) write_stall: Option<Duration>,
+    pub(crate) half_closed: Option<Duration>,
+    pub(crate) paused: Option<Duration>,
+    pub(crate) closing: Duration,
+    pub(crate) linger_gap: Duration,
+    pub(crate) linger_bytes: u64,
+    pub(crate) retry_first: Duration,
+    pub(crate) retry_most: Duration,
+    pub(crate) mailbox: usize,
+}
+
+impl Default for ConnectionConfig {
+    fn default() -> Self {
+        Self {
+            send_low: 32 * 1024,
+            send_high: 64 * 1024,
+            receive_size: 16 * 1024,
+            credit: u64::MAX,
+            read_idle: Some(Duration::from_secs(60)),
+            write_stall: Some(Duration::from_secs(60)),
+            half_closed: Some(Duration::from_secs(60)),
+            paused: Some(Duration::from_secs(60)),
+            closing: Duration::from_secs(30),
+            linger_gap: Duration::from_secs(5),
+            linger_bytes: 16 * 1024 * 1024,
+            retry_first: Duration::from_millis(5),
+            retry_most: Duration::from_secs(1),
+            mailbox: 64,
+        }
+    }
+}
+
+impl ConnectionConfig {
+    /// The watermarks of the send queue, in bytes. The queue never holds more than `high`; once it has refused something, the
+    /// application is told as soon as it has fallen to `low`. Default 32 KiB and 64 KiB, as Netty's `WriteBufferWaterMark`.
+    ///
+    /// # Errors
+    /// `high` is 0, or `low` is not below `high`.
+    pub const fn send_queue(mut self, low: usize, high: usize) -> Result<Self, ConfigError> {
+        if low >= high {
+            return Err(ConfigError::new("send_queue", "the low watermark must be below the high one"));
+        }
+        self.send_low = low;
+        self.send_high = high;
+        Ok(self)
+    }
+
+    /// The most bytes that one receive asks for. Default 16 KiB: the largest record of TLS, and what smol and hyper read at first.
+    ///
+    /// # Errors
+    /// Zero, which would look like the end of the stream.
+    pub const fn receive_size(mut self, bytes: usize) -> Result<Self, ConfigError> {
+        match at_least_one("receive_size", bytes) {
+            Ok(bytes) => self.receive_size = bytes,
+            Err(error) => return Err(error),
+        }
+        Ok(self)
+    }
+
+    /// The bytes that may be received before the application must grant more. `u64::MAX`, the default, means without limit.
+    pub const fn receive_credit(mut self, bytes: u64) -> Self {
+        self.credit = bytes;
+        self
+    }
+
+    /// How long nothing may be received while something is wanted: neither paused nor half-closed. Then the connection is
+    /// finished gracefully. Only bytes refresh it. Default 60 s (nginx: `client_header_timeout`, Thousand Island: `read_timeout`).
+    ///
+    /// # Errors
+    /// `Some(0)`; use `None` to switch it off.
+    pub const fn read_idle(mut self, span: Option<Duration>) -> Result<Self, ConfigError> {
+        match timeout("read_idle", span) {
+            Ok(span) => self.read_idle = span,
+            Err(error) => return Err(error),
+        }
+        Ok(self)
+    }
+
+    /// How long the transport may take nothing of what is queued. Then the connection is aborted, since nothing that would still
+    /// be sent could arrive. Default 60 s (nginx: `send_timeout`). A peer may keep its window shut for ever (RFC 9293, MUST-37): this
+    /// is the limit.
+    ///
+    /// # Errors
+    /// `Some(0)`; use `None` to switch it off.
+    pub const fn write_stall(mut self, span: Option<Duration>) -> Result<Self, ConfigError> {
+        match timeout("write_stall", span) {
+            Ok(span) => self.write_stall = span,
+            Err(error) => return Err(error),
+        }
+        Ok(self)
+    }
+
+    /// How long nothing may move after one direction has ended. If we have ended, a silent peer is aborted; if the peer has ended
+    /// and the application does not go on, the connection is finished. Default 60 s (Linux: `tcp_fin_timeout`).
+    ///
+    /// # Errors
+    /// `Some(0)`; use `None` to switch it off.
+    pub const fn half_closed(mut self, span: Option<Duration>) -> Result<Self, ConfigError> {
+        match timeout("half_closed", span) {
+            Ok(span) => self.half_closed = span,
+            Err(error) => return Err(error),
+        }
+        Ok(self)
+    }
+
+    /// How long the application may pause receiving, or leave the credit at zero. Then the connection is aborted. Default 60 s, as
+    /// the other time-outs.
+    ///
+    /// # Errors
+    /// `Some(0)`; use `None` to switch it off.
+    pub const fn paused(mut self, span: Option<Duration>) -> Result<Self, ConfigError> {
+        match timeout("paused", span) {
+            Ok(span) => self.paused = span,
+            Err(error) => return Err(error),
+        }
+        Ok(self)
+    }
+
+    /// The limits of a graceful ending: the total time from the call on, flush included; how long the peer may be silent after
+    /// our FIN; and how many bytes are drained after it. Default 30 s and 5 s (nginx: `lingering_time`, `lingering_timeout`), and 16 MiB, which has no
+    /// precedent: it bounds the work that a peer can cause. Every closing state has a deadline, so these cannot be switched off.
+    ///
+    /// # Errors
+    /// A time of zero.
+    pub const fn closing(mut self, total: Duration, gap: Duration, bytes: u64) -> Result<Self, ConfigError> {
+        match (span("closing", total), span("closing", gap)) {
+            (Ok(total), Ok(gap)) => {
+                self.closing = total;
+                self.linger_gap = gap;
+            }
+            (Err(error), _) | (_, Err(error)) => return Err(error),
+        }
+        self.linger_bytes = bytes;
+        Ok(self)
+    }
+
+    /// The delays before a receive or send is tried again that failed because this host had run out of something; they double from
+    /// `first` to `most`. Default 5 ms and 1 s, as for accepting.
+    ///
+    /// # Errors
+    /// A delay of zero, or `most` below `first`.
+    pub const fn retry(mut self, first: Duration, most: Duration) -> Result<Self, ConfigError> {
+        match span("retry", first) {
+            Ok(first) if most.as_nanos() >= first.as_nanos() => {
+                self.retry_first = first;
+                self.retry_most = most;
+                Ok(self)
+            }
+            Ok(_) => Err(ConfigError::new("retry", "the longest delay must not be below the first")),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How many messages of a session may wait to be taken away by its owner. Default 64.
+    ///
+    /// # Errors
+    /// Zero.
+    pub const fn mailbox(mut self, messages: usize) -> Result<Self, ConfigError> {
+        match at_least_one("mailbox", messages) {
+            Ok(messages) => self.mailbox = messages,
+            Err(error) => return Err(error),
+        }
+        Ok(self)
+    }
+}

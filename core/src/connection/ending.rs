@@ -1,0 +1,115 @@
+//! How a connection gets from open to closed.
+
+use super::Connection;
+use crate::state::{Life, LifeEvent, ReceiveEvent, ReceiveHalf, SendEvent, SendHalf, Table};
+use crate::timers::{Timeout, Timers};
+use crate::{CloseReason, CloseReport, Ending};
+
+impl Connection {
+    /// Begins a graceful ending, unless one is under way already.
+    pub(super) fn begin_closing(&mut self, event: LifeEvent, reason: CloseReason) {
+        let was_open = self.life == Life::Open;
+        if !self.life.step(event) {
+            return;
+        }
+        self.ledger.reason.get_or_insert(reason);
+        if was_open {
+            // One absolute deadline, set by the call, for all that follows.
+            self.timers.set(Timeout::Closing, self.now + self.config.closing);
+            for timeout in [Timeout::ReadIdle, Timeout::HalfClosed, Timeout::Paused] {
+                self.timers.clear(timeout);
+            }
+            if self.credit.is_paused() {
+                self.withhold_for_good();
+            }
+            self.credit.pause(false);
+            self.receive.step(ReceiveEvent::Discard);
+            self.send.step(SendEvent::Finish);
+            self.watch_lingering();
+        }
+        self.settle();
+    }
+
+    /// Starts, or starts again, the time that the peer may be silent after our FIN.
+    pub(super) fn watch_lingering(&mut self) {
+        if self.life == Life::Lingering && self.send == SendHalf::Finished {
+            self.timers.set(Timeout::LingerGap, self.now + self.config.linger_gap);
+        }
+    }
+
+    /// Ends the connection if everything has happened that it waits for.
+    pub(super) fn settle(&mut self) {
+        let sent = self.send == SendHalf::Finished;
+        let both = sent && self.receive == ReceiveHalf::Ended;
+        let settled = match self.life {
+            // The peer's end must reach the application first.
+            Life::Open => both && !(self.withholds() && (self.inbox.data.is_some() || self.inbox.peer_finished)),
+            Life::Lingering => both,
+            Life::Flushing => sent,
+            Life::Ending | Life::Closing | Life::Closed => false,
+        };
+        if settled {
+            self.ledger.reason.get_or_insert(CloseReason::Finished);
+            self.enter_ending(LifeEvent::Settle);
+        }
+    }
+
+    /// A limit of the graceful ending is reached: what was not confirmed by now never will be.
+    pub(super) fn cut_short(&mut self, limit: CloseReason) {
+        if self.send == SendHalf::Finished {
+            self.ledger.cut_short.get_or_insert(limit);
+            self.enter_ending(LifeEvent::Settle);
+        } else {
+            self.break_off(limit);
+        }
+    }
+
+    /// Ends the connection at once, with a reset.
+    pub(super) fn break_off(&mut self, reason: CloseReason) {
+        let ended = matches!(self.life, Life::Closing | Life::Closed) || self.is_confirmed();
+        if ended || (self.abortive && self.life == Life::Ending) {
+            return;
+        }
+        if self.ledger.reason.is_none() {
+            self.ledger.reason = Some(reason);
+        } else {
+            self.ledger.cut_short.get_or_insert(reason);
+        }
+        self.abortive = true;
+        self.enter_ending(LifeEvent::Abort);
+    }
+
+    /// Everything was sent, our FIN was sent, and the peer's was read: nothing is left that an abort could lose.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.queue.is_empty() && self.send == SendHalf::Finished && self.receive == ReceiveHalf::Ended
+    }
+
+    pub(super) fn report(&self) -> CloseReport {
+        let ending = match (self.is_confirmed(), self.abortive) {
+            (true, _) => Ending::Confirmed,
+            (false, false) => Ending::Unconfirmed,
+            (false, true) => Ending::Aborted,
+        };
+        CloseReport {
+            ending,
+            reason: self.ledger.reason.unwrap_or(CloseReason::Finished),
+            cut_short: self.ledger.cut_short,
+            received: self.ledger.received,
+            undelivered: self.ledger.undelivered,
+            sent: self.ledger.sent,
+            unsent: super::count(self.queue.len()),
+            refused_completions: self.ledger.refused_completions,
+        }
+    }
+
+    fn enter_ending(&mut self, event: LifeEvent) {
+        if self.withholds() {
+            self.withhold_for_good();
+        }
+        self.life.step(event);
+        self.receive.step(ReceiveEvent::Discard);
+        self.credit.pause(false);
+        self.timers = Timers::NONE;
+        self.inbox.writable = false;
+    }
+}

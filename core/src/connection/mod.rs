@@ -1,0 +1,226 @@
+//! One connection, whoever opened it.
+
+mod calls;
+mod complete;
+mod encode;
+mod ending;
+mod operations;
+mod timeouts;
+
+use alloc::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::backoff::Backoff;
+use crate::credit::Credit;
+use crate::flight::{Flight, Stamps};
+use crate::send_queue::SendQueue;
+use crate::state::{Life, ReceiveHalf, SendHalf};
+use crate::timers::Timers;
+use crate::{CloseReason, CloseReport, Completion, ConnectionConfig, Fault, Machine, Misuse, Output, SocketId, Timestamp};
+
+/// A connection from its first byte to its last: receiving and sending, back-pressure, half-close, the three endings, time-outs.
+///
+/// It starts where the accept or the connect has ended, and does not know which of the two it was.
+/// The application's calls are those of [`Stream`](crate::Stream); what happens comes out as [`ConnectionEvent`]s.
+///
+/// See [`Life`], [`ReceiveHalf`] and [`SendHalf`] for the states, and the crate's documentation for their diagrams.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    socket: SocketId,
+    config: Arc<ConnectionConfig>,
+    /// The latest time that was handed in.
+    now: Timestamp,
+
+    life: Life,
+    receive: ReceiveHalf,
+    send: SendHalf,
+
+    queue: SendQueue,
+    /// The queue has been full and has not fallen to its low watermark since.
+    blocked: bool,
+    credit: Credit,
+    /// The size of the receive in flight.
+    receive_size: usize,
+    /// How many more bytes may be drained.
+    linger_left: u64,
+    /// The close is to reset the connection.
+    abortive: bool,
+
+    recv: Flight,
+    sending: Flight,
+    shutdown: Flight,
+    close: Flight,
+
+    timers: Timers,
+    backoff: Backoff,
+    inbox: Inbox,
+    ledger: Ledger,
+}
+
+/// What happens on a connection.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ConnectionEvent {
+    /// The peer sent these bytes.
+    Data(Bytes),
+    /// The peer sent its FIN: it will send no more, but may still read.
+    PeerFinished,
+    /// The send queue was full and has fallen to its low watermark.
+    Writable,
+    /// The socket is gone. Always the last event, and always there.
+    Closed(CloseReport),
+}
+
+/// Events that wait to be polled: at most one of each, in this order.
+#[derive(Clone, Debug, Default)]
+struct Inbox {
+    data: Option<Bytes>,
+    peer_finished: bool,
+    writable: bool,
+    closed: bool,
+}
+
+/// What is counted for the report and decides nothing.
+#[derive(Clone, Debug, Default)]
+struct Ledger {
+    stamps: Stamps,
+    received: u64,
+    undelivered: u64,
+    sent: u64,
+    refused_completions: u64,
+    reason: Option<CloseReason>,
+    cut_short: Option<CloseReason>,
+}
+
+impl Connection {
+    /// A connection over a socket that is connected.
+    #[must_use]
+    pub fn new(now: Timestamp, socket: SocketId, config: Arc<ConnectionConfig>) -> Self {
+        let mut connection = Self {
+            socket,
+            now,
+            life: Life::Open,
+            receive: ReceiveHalf::Reading,
+            send: SendHalf::Open,
+            queue: SendQueue::default(),
+            blocked: false,
+            credit: Credit::new(config.credit),
+            receive_size: 0,
+            linger_left: config.linger_bytes,
+            abortive: false,
+            recv: Flight::Idle,
+            sending: Flight::Idle,
+            shutdown: Flight::Idle,
+            close: Flight::Idle,
+            timers: Timers::NONE,
+            backoff: Backoff::new(config.retry_first, config.retry_most),
+            inbox: Inbox::default(),
+            ledger: Ledger::default(),
+            config,
+        };
+        connection.watch_receiving();
+        connection
+    }
+
+    /// The connection's socket.
+    #[must_use]
+    pub const fn socket(&self) -> SocketId {
+        self.socket
+    }
+
+    /// Where the connection is in its life.
+    #[must_use]
+    pub const fn life(&self) -> Life {
+        self.life
+    }
+
+    /// The receiving half.
+    #[must_use]
+    pub const fn receive_half(&self) -> ReceiveHalf {
+        self.receive
+    }
+
+    /// The sending half.
+    #[must_use]
+    pub const fn send_half(&self) -> SendHalf {
+        self.send
+    }
+
+    /// Bytes that are queued and not yet taken by the transport.
+    #[must_use]
+    pub const fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// The next event, without deriving operations: what a session takes while it is being mutated.
+    pub(crate) fn next_event(&mut self) -> Option<ConnectionEvent> {
+        if !self.withholds() {
+            if let Some(data) = self.inbox.data.take() {
+                self.ledger.received = self.ledger.received.saturating_add(count(data.len()));
+                return Some(ConnectionEvent::Data(data));
+            }
+            if core::mem::take(&mut self.inbox.peer_finished) {
+                return Some(ConnectionEvent::PeerFinished);
+            }
+        }
+        if core::mem::take(&mut self.inbox.writable) {
+            return Some(ConnectionEvent::Writable);
+        }
+        if core::mem::take(&mut self.inbox.closed) {
+            return Some(ConnectionEvent::Closed(self.report()));
+        }
+        None
+    }
+
+    /// True if a pause keeps what has arrived from being delivered.
+    fn withholds(&self) -> bool {
+        self.life == Life::Open && self.credit.is_paused()
+    }
+
+    /// Time never runs backwards.
+    fn tick(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+    }
+}
+
+impl Machine for Connection {
+    type Event = ConnectionEvent;
+
+    fn poll(&mut self) -> Option<Output<ConnectionEvent>> {
+        match self.next_event() {
+            Some(event) => Some(Output::Event(event)),
+            None => self.next_operation().map(Output::Submit),
+        }
+    }
+
+    fn complete(&mut self, now: Timestamp, done: Completion) -> Result<(), Misuse> {
+        self.take_completion(now, done)
+    }
+
+    fn broken(&mut self, now: Timestamp, socket: SocketId, fault: Fault) {
+        if socket == self.socket {
+            self.tick(now);
+            self.break_off(CloseReason::Broken(fault));
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Timestamp) {
+        self.tick(now);
+        while let Some(timeout) = self.timers.take_due(self.now) {
+            self.fire(timeout);
+        }
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        self.timers.earliest().as_deadline()
+    }
+
+    fn in_flight(&self) -> usize {
+        [self.recv, self.sending, self.shutdown, self.close].into_iter().map(Flight::count).fold(0, usize::saturating_add)
+    }
+}
+
+/// A length as a counter: on the platforms that the core runs on it fits.
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,82 @@
+//! The next operation, derived from the state.
+
+use super::Connection;
+use crate::flight::Flight;
+use crate::state::{Life, LifeEvent, ReceiveHalf, SendEvent, SendHalf, Table};
+use crate::timers::Timeout;
+use crate::{CancelOp, CloseOp, Op, OpKind, RecvOp, SendOp, ShutdownOp};
+
+impl Connection {
+    pub(crate) fn next_operation(&mut self) -> Option<Op> {
+        match self.life {
+            Life::Open | Life::Lingering | Life::Flushing => {
+                self.next_send().or_else(|| self.next_shutdown()).or_else(|| self.next_receive())
+            }
+            Life::Ending => self.next_cancel().or_else(|| self.next_close()),
+            Life::Closing | Life::Closed => None,
+        }
+    }
+
+    fn next_send(&mut self) -> Option<Op> {
+        let sends = matches!(self.send, SendHalf::Open | SendHalf::Finishing);
+        if !sends || self.queue.is_empty() || !self.sending.is_idle() || self.timers.is_armed(Timeout::Retry) {
+            return None;
+        }
+        let (chunks, used) = self.queue.prepare();
+        let id = self.ledger.stamps.mint(self.socket, OpKind::Send);
+        self.sending.submit(id);
+        Some(Op::Send(SendOp { id, chunks, used }))
+    }
+
+    /// Our FIN comes after everything that was queued.
+    fn next_shutdown(&mut self) -> Option<Op> {
+        if self.send != SendHalf::Finishing || !self.queue.is_empty() {
+            return None;
+        }
+        self.send.step(SendEvent::Shutdown);
+        let id = self.ledger.stamps.mint(self.socket, OpKind::Shutdown);
+        self.shutdown.submit(id);
+        Some(Op::Shutdown(ShutdownOp { id }))
+    }
+
+    fn next_receive(&mut self) -> Option<Op> {
+        if !self.recv.is_idle() || self.timers.is_armed(Timeout::Retry) {
+            return None;
+        }
+        let max = match self.receive {
+            // What a pause holds back must be delivered before more is asked for.
+            ReceiveHalf::Reading if self.inbox.data.is_none() => self.credit.receive_size(self.config.receive_size),
+            ReceiveHalf::Discarding => self.config.receive_size,
+            _ => 0,
+        };
+        if max == 0 {
+            return None;
+        }
+        self.receive_size = max;
+        let id = self.ledger.stamps.mint(self.socket, OpKind::Recv);
+        self.recv.submit(id);
+        Some(Op::Recv(RecvOp { id, max }))
+    }
+
+    fn next_cancel(&mut self) -> Option<Op> {
+        let socket = self.socket;
+        let target = None
+            .or_else(|| self.recv.cancel(socket, OpKind::Recv))
+            .or_else(|| self.sending.cancel(socket, OpKind::Send))
+            .or_else(|| self.shutdown.cancel(socket, OpKind::Shutdown))?;
+        let id = self.ledger.stamps.mint(socket, OpKind::Cancel);
+        Some(Op::Cancel(CancelOp { id, target }))
+    }
+
+    /// Close is a join: it waits for everything that is in flight.
+    fn next_close(&mut self) -> Option<Op> {
+        if ![self.recv, self.sending, self.shutdown].into_iter().all(Flight::is_idle) {
+            return None;
+        }
+        self.life.step(LifeEvent::Join);
+        let id = self.ledger.stamps.mint(self.socket, OpKind::Close);
+        self.close.submit(id);
+        // The peer's end may have come while the join was waiting.
+        Some(Op::Close(CloseOp { id, abortive: self.abortive && !self.is_confirmed() }))
+    }
+}

@@ -1,0 +1,53 @@
+//! The next operation, derived from the state.
+
+use super::Dialer;
+use crate::state::{DialerLife, DialerTableEvent as Step, Table};
+use crate::{BindOp, CancelOp, CloseOp, ConnectOp, CreateOp, Op, OpKind};
+
+impl Dialer {
+    pub(crate) fn next_operation(&mut self) -> Option<Op> {
+        match self.life {
+            DialerLife::Creating | DialerLife::Binding | DialerLife::Connecting => self.next_step(),
+            DialerLife::Ending => self.next_cancel().or_else(|| self.next_close()),
+            _ => None,
+        }
+    }
+
+    fn next_step(&mut self) -> Option<Op> {
+        let peer = self.address()?;
+        let local = self.config.local;
+        let options = self.config.options;
+        if self.life == DialerLife::Binding && local.is_none() {
+            self.life.step(Step::Bound);
+        }
+        let attempt = self.attempt.as_mut().filter(|attempt| attempt.flight.is_idle())?;
+        let (kind, address) = match (self.life, local) {
+            (DialerLife::Creating, _) => (OpKind::Create, peer),
+            (DialerLife::Binding, Some(local)) => (OpKind::Bind, local),
+            _ => (OpKind::Connect, peer),
+        };
+        let id = self.stamps.mint(attempt.slot, kind);
+        attempt.flight.submit(id);
+        attempt.kind = kind;
+        Some(match kind {
+            OpKind::Create => Op::Create(CreateOp { id, address, options }),
+            OpKind::Bind => Op::Bind(BindOp { id, address }),
+            _ => Op::Connect(ConnectOp { id, address }),
+        })
+    }
+
+    fn next_cancel(&mut self) -> Option<Op> {
+        let attempt = self.attempt.as_mut()?;
+        let target = attempt.flight.cancel(attempt.slot, attempt.kind)?;
+        Some(Op::Cancel(CancelOp { id: self.stamps.mint(attempt.slot, OpKind::Cancel), target }))
+    }
+
+    fn next_close(&mut self) -> Option<Op> {
+        let attempt = self.attempt.as_mut().filter(|attempt| attempt.exists && attempt.flight.is_idle())?;
+        self.life.step(Step::Join);
+        let id = self.stamps.mint(attempt.slot, OpKind::Close);
+        attempt.flight.submit(id);
+        attempt.kind = OpKind::Close;
+        Some(Op::Close(CloseOp { id, abortive: attempt.established }))
+    }
+}

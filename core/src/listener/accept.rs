@@ -1,0 +1,123 @@
+//! Accepting: offers, and what to do when it fails.
+
+use super::{Listener, ListenerEvent, Offer};
+use crate::flight::Flight;
+use crate::state::{ListenerLife, ListenerTableEvent as Step};
+use crate::{AcceptClass, Connected, Fault, FaultKind, Misuse, OpKind, Outcome, SocketId, Timestamp};
+
+/// So many faults in a row that are about single connections count as one that something has run out: a retry at once is fair
+/// for one connection, and a spin if every accept fails.
+const STREAK_LIMIT: u8 = 16;
+
+impl Listener {
+    /// True if the listener could accept one more connection now: it is listening, not backing off, and has no offer in use.
+    #[must_use]
+    pub fn wants_slot(&self) -> bool {
+        let accepts = matches!(self.life, ListenerLife::Listening | ListenerLife::Sweeping);
+        accepts && self.offers.is_empty() && self.retry == Timestamp::NEVER
+    }
+
+    /// Offers a place: the name of a socket that does not exist yet.
+    ///
+    /// # Errors
+    /// [`Misuse`] unless [`Listener::wants_slot`]; the name stays the caller's.
+    pub fn offer(&mut self, now: Timestamp, slot: SocketId) -> Result<(), Misuse> {
+        self.tick(now);
+        if !self.wants_slot() {
+            return Err(self.misuse("offer a slot"));
+        }
+        let wait = self.life == ListenerLife::Listening;
+        self.offers.push(Offer { slot, flight: Flight::Idle, wait });
+        Ok(())
+    }
+
+    /// Tries to accept again at once if it is backing off: something may be free again, since a socket of the owner's has gone.
+    pub fn wake(&mut self, now: Timestamp) {
+        self.tick(now);
+        self.retry = Timestamp::NEVER;
+    }
+
+    /// Gives back the offers for which no accept is in flight.
+    pub(super) fn return_unused(&mut self) {
+        let events = &mut self.events;
+        self.offers.retain(|offer| {
+            let used = !offer.flight.is_idle();
+            if !used {
+                events.push_back(ListenerEvent::Returned { slot: offer.slot });
+            }
+            used
+        });
+    }
+
+    pub(super) fn on_accept(&mut self, offer: Offer, outcome: Outcome) {
+        let slot = offer.slot;
+        match outcome {
+            Outcome::Connected(connected) => self.on_accepted(slot, connected),
+            Outcome::NoneWaiting if !offer.wait => {
+                self.events.push_back(ListenerEvent::Returned { slot });
+                if self.life == ListenerLife::Sweeping {
+                    self.end(Step::Swept);
+                }
+            }
+            Outcome::Failed(fault) => self.on_accept_failed(slot, offer.flight, fault),
+            // The transport was told to wait and did not.
+            _ => self.on_accept_failed(slot, offer.flight, FaultKind::Other.into()),
+        }
+    }
+
+    fn on_accepted(&mut self, slot: SocketId, connected: Connected) {
+        self.report.accepted = self.report.accepted.saturating_add(1);
+        self.streak = 0;
+        if self.backoff.is_failing() {
+            self.backoff.reset();
+            let failures = core::mem::take(&mut self.failures);
+            self.events.push_back(ListenerEvent::Recovered { failures });
+        }
+        let open = matches!(self.life, ListenerLife::Listening | ListenerLife::Sweeping);
+        if open && !self.config.accepted.requires_any(connected.refused) {
+            self.events.push_back(ListenerEvent::Accepted { slot, connected });
+        } else {
+            self.events.push_back(ListenerEvent::Unwanted { slot });
+        }
+        if self.life == ListenerLife::Sweeping {
+            self.sweep_left = self.sweep_left.saturating_sub(1);
+            if self.sweep_left == 0 {
+                self.end(Step::Swept);
+            }
+        }
+    }
+
+    fn on_accept_failed(&mut self, slot: SocketId, flight: Flight, fault: Fault) {
+        self.events.push_back(ListenerEvent::Returned { slot });
+        // What was cancelled fails; that is no news.
+        let open = matches!(self.life, ListenerLife::Listening | ListenerLife::Sweeping);
+        if !open || (flight.is_cancelled() && fault.kind() == FaultKind::Cancelled) {
+            return;
+        }
+        match fault.kind().accept_class() {
+            AcceptClass::Lost => self.fail(OpKind::Accept, fault),
+            AcceptClass::Exhausted => self.back_off(fault),
+            AcceptClass::Transient => {
+                self.report.transient_faults = self.report.transient_faults.saturating_add(1);
+                self.streak = self.streak.saturating_add(1);
+                if self.streak >= STREAK_LIMIT {
+                    self.back_off(fault);
+                }
+            }
+        }
+    }
+
+    /// Something has run out: wait longer after each failure in a row. A sweep does not wait: it is over.
+    pub(super) fn back_off(&mut self, fault: Fault) {
+        self.report.exhausted_faults = self.report.exhausted_faults.saturating_add(1);
+        self.failures = self.failures.saturating_add(1);
+        if !self.backoff.is_failing() {
+            self.events.push_back(ListenerEvent::Exhausted { fault });
+        }
+        self.retry = self.backoff.fail(self.now);
+        self.streak = 0;
+        if self.life == ListenerLife::Sweeping {
+            self.end(Step::Swept);
+        }
+    }
+}

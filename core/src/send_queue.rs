@@ -1,0 +1,198 @@
+//! What waits to be sent.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::encode;
+use crate::op::MAX_CHUNKS;
+
+/// Pieces smaller than this are copied together once there are more pieces than one send carries.
+const COPY_BELOW: usize = 2 * 1024;
+/// The size of the block that they are copied into.
+const BLOCK: usize = 4 * 1024;
+
+/// A bounded queue of bytes.
+///
+/// The first [`MAX_CHUNKS`] pieces stay as they were handed over: one send carries them, and in the common case the socket takes
+/// them at once. Small pieces behind them are copied into a block, so that a backlog of small slices cannot pin the large blocks
+/// that they were cut from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SendQueue {
+    pieces: VecDeque<Bytes>,
+    /// The end of the queue, still growing.
+    tail: BytesMut,
+    length: usize,
+    /// Bytes of the send that is in flight.
+    asked: usize,
+}
+
+impl SendQueue {
+    pub(crate) const fn len(&self) -> usize {
+        self.length
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    pub(crate) const fn asked(&self) -> usize {
+        self.asked
+    }
+
+    /// Takes as much of `data` as fits under `capacity`, and leaves the rest in it.
+    pub(crate) fn push(&mut self, data: &mut Bytes, capacity: usize) -> usize {
+        let taken = capacity.saturating_sub(self.length).min(data.len());
+        if taken == 0 {
+            return 0;
+        }
+        self.append(data.split_to(taken));
+        self.length = self.length.saturating_add(taken);
+        taken
+    }
+
+    /// The pieces of the next send, and how many they are.
+    pub(crate) fn prepare(&mut self) -> ([Bytes; MAX_CHUNKS], usize) {
+        if self.pieces.len() < MAX_CHUNKS {
+            self.seal_tail();
+        }
+        let mut chunks = [const { Bytes::new() }; MAX_CHUNKS];
+        let mut used = 0_usize;
+        self.asked = 0;
+        for (chunk, piece) in chunks.iter_mut().zip(&self.pieces) {
+            *chunk = piece.clone();
+            used = used.saturating_add(1);
+            self.asked = self.asked.saturating_add(piece.len());
+        }
+        (chunks, used)
+    }
+
+    /// The send in flight took `count` bytes, which is at most what was asked.
+    pub(crate) fn advance(&mut self, count: usize) {
+        self.asked = 0;
+        self.length = self.length.saturating_sub(count);
+        let mut left = count;
+        while let Some(piece) = self.pieces.front_mut() {
+            if piece.len() > left {
+                // `split_to` keeps the rest in place; the front is dropped.
+                drop(piece.split_to(left));
+                return;
+            }
+            left = left.saturating_sub(piece.len());
+            self.pieces.pop_front();
+            if left == 0 {
+                return;
+            }
+        }
+    }
+
+    /// The send in flight took nothing.
+    pub(crate) fn retain(&mut self) {
+        self.asked = 0;
+    }
+
+    /// Gives all memory back; the length stays for the report.
+    pub(crate) fn release(&mut self) {
+        self.pieces = VecDeque::new();
+        self.tail = BytesMut::new();
+    }
+
+    /// Where the pieces are cut decides what the next sends ask for, unless one send carries the whole queue however it is cut.
+    pub(crate) fn encode(&self, capacity: usize, out: &mut Vec<u8>) {
+        encode::length(out, self.length);
+        encode::length(out, self.asked);
+        if capacity > MAX_CHUNKS {
+            encode::length(out, self.pieces.len());
+            for piece in &self.pieces {
+                encode::length(out, piece.len());
+            }
+        }
+    }
+
+    fn append(&mut self, piece: Bytes) {
+        if self.tail.is_empty() && (self.pieces.len() < MAX_CHUNKS || piece.len() >= COPY_BELOW) {
+            self.pieces.push_back(piece);
+        } else if piece.len() >= COPY_BELOW {
+            self.seal_tail();
+            self.pieces.push_back(piece);
+        } else {
+            if self.tail.len().saturating_add(piece.len()) > BLOCK {
+                self.seal_tail();
+            }
+            if self.tail.is_empty() {
+                // Takes the block back if nobody holds a part of it any more.
+                self.tail.reserve(BLOCK);
+            }
+            self.tail.extend_from_slice(&piece);
+        }
+    }
+
+    fn seal_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.pieces.push_back(self.tail.split().freeze());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    fn drain(queue: &mut SendQueue, step: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        while !queue.is_empty() {
+            let (chunks, used) = queue.prepare();
+            let bytes: Vec<u8> = chunks[..used].iter().flatten().copied().collect();
+            assert_eq!(bytes.len(), queue.asked());
+            assert!(chunks[..used].iter().all(|chunk| !chunk.is_empty()));
+            let count = bytes.len().min(step);
+            out.extend_from_slice(&bytes[..count]);
+            queue.advance(count);
+        }
+        out
+    }
+
+    #[test]
+    fn every_mix_of_pieces_comes_out_as_it_went_in_whatever_the_sends_take() {
+        let sizes = [1, 2047, 3, 2048, 5, 6, 7, 4096, 100, 1999, 1999, 1999, 8, 3000, 1];
+        for step in [1, 3, 1000, usize::MAX] {
+            let mut queue = SendQueue::default();
+            let mut expected = Vec::new();
+            for (index, size) in sizes.into_iter().enumerate() {
+                let mut data = Bytes::from(alloc::vec![u8::try_from(index).unwrap(); size]);
+                expected.extend_from_slice(&data);
+                assert_eq!(queue.push(&mut data, usize::MAX), size);
+                assert!(data.is_empty());
+            }
+            assert_eq!(queue.len(), expected.len());
+            assert_eq!(drain(&mut queue, step), expected, "step {step}");
+        }
+    }
+
+    // B1
+    #[test]
+    fn it_takes_what_fits_and_leaves_the_rest() {
+        let mut queue = SendQueue::default();
+        let mut data = Bytes::from_static(b"abcdef");
+        assert_eq!(queue.push(&mut data, 4), 4);
+        assert_eq!(data, "ef");
+        assert_eq!(queue.push(&mut data, 4), 0);
+        assert_eq!(data, "ef");
+        assert_eq!(queue.len(), 4);
+    }
+
+    #[test]
+    fn a_backlog_of_small_slices_is_copied_and_does_not_pin_their_block() {
+        let mut queue = SendQueue::default();
+        for _ in 0..MAX_CHUNKS {
+            queue.push(&mut Bytes::from_static(b"x"), usize::MAX);
+        }
+        let block = Bytes::from(alloc::vec![7; 64 * 1024]);
+        queue.push(&mut block.slice(..10), usize::MAX);
+        assert!(block.is_unique());
+        queue.push(&mut block.slice(..COPY_BELOW), usize::MAX);
+        assert!(!block.is_unique());
+    }
+}

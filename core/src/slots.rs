@@ -1,0 +1,176 @@
+//! Giving out names for sockets.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use crate::{MAX_SLOTS, Misuse, MisuseKind, SocketId, encode};
+
+/// A range of slots. Machines that share a transport get ranges that do not overlap.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct SlotRange {
+    first: u32,
+    count: u32,
+}
+
+impl SlotRange {
+    /// Every slot there is.
+    pub const ALL: Self = Self { first: 0, count: MAX_SLOTS };
+
+    /// `count` slots from `first` on; `None` if they go beyond [`MAX_SLOTS`].
+    #[must_use]
+    pub const fn new(first: u32, count: u32) -> Option<Self> {
+        if first.saturating_add(count) <= MAX_SLOTS { Some(Self { first, count }) } else { None }
+    }
+
+    /// The first slot.
+    #[must_use]
+    pub const fn first(self) -> u32 {
+        self.first
+    }
+
+    /// The number of slots.
+    #[must_use]
+    pub const fn count(self) -> u32 {
+        self.count
+    }
+
+    /// True if `slot` lies in the range.
+    #[must_use]
+    pub const fn contains(self, slot: u32) -> bool {
+        slot >= self.first && slot.saturating_sub(self.first) < self.count
+    }
+
+    /// Takes `count` slots from the front.
+    ///
+    /// # Errors
+    /// [`MisuseKind::Slots`] if there are fewer; the range is as it was.
+    pub fn take(&mut self, count: u32) -> Result<Self, Misuse> {
+        match self.count.checked_sub(count) {
+            Some(left) => {
+                let taken = Self { first: self.first, count };
+                self.first = self.first.saturating_add(count);
+                self.count = left;
+                Ok(taken)
+            }
+            None => Err(Misuse::call(MisuseKind::Slots, "take slots", "too few left")),
+        }
+    }
+}
+
+/// Gives out the names of a slot range: each slot to one socket at a time, each time under the next generation, the lowest free
+/// slot first. A slot whose generations are used up retires.
+#[derive(Clone, Debug)]
+pub struct Slots {
+    range: SlotRange,
+    /// The generation of each slot that was ever given out.
+    generations: Vec<u32>,
+    /// Slots that were given out before and are free.
+    free: BTreeSet<u32>,
+}
+
+impl Slots {
+    /// Nothing is given out yet.
+    #[must_use]
+    pub const fn new(range: SlotRange) -> Self {
+        Self { range, generations: Vec::new(), free: BTreeSet::new() }
+    }
+
+    /// A name for a new socket, or `None` if every slot is taken.
+    #[must_use = "a name that is dropped without being released is never given out again"]
+    pub fn reserve(&mut self) -> Option<SocketId> {
+        let index = match self.free.pop_first() {
+            Some(index) => index,
+            None => {
+                let index = u32::try_from(self.generations.len()).unwrap_or(u32::MAX);
+                if index >= self.range.count {
+                    return None;
+                }
+                self.generations.push(0);
+                index
+            }
+        };
+        let generation = self.generation(index)?;
+        SocketId::new(self.range.first.saturating_add(index), generation)
+    }
+
+    /// The socket is gone. False if the name was not given out by this range, or was released before.
+    pub fn release(&mut self, socket: SocketId) -> bool {
+        if !self.holds(socket) {
+            return false;
+        }
+        let index = socket.slot().saturating_sub(self.range.first);
+        let Some(generation) = usize::try_from(index).ok().and_then(|index| self.generations.get_mut(index)) else {
+            return false;
+        };
+        if let Some(next) = generation.checked_add(1) {
+            *generation = next;
+            self.free.insert(index);
+        }
+        true
+    }
+
+    /// True if this name is given out.
+    #[must_use]
+    pub fn holds(&self, socket: SocketId) -> bool {
+        let index = socket.slot().saturating_sub(self.range.first);
+        self.range.contains(socket.slot()) && !self.free.contains(&index) && self.generation(index) == Some(socket.generation())
+    }
+
+    /// True if a name can be given out.
+    #[must_use]
+    pub fn has_free(&self) -> bool {
+        let used = u32::try_from(self.generations.len()).unwrap_or(u32::MAX);
+        !self.free.is_empty() || used < self.range.count
+    }
+
+    pub(crate) const fn range(&self) -> SlotRange {
+        self.range
+    }
+
+    /// Which slots are taken; a slot that was never given out is as free as one that was released.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        for index in 0..self.range.count {
+            encode::flag(out, self.generation(index).is_some() && !self.free.contains(&index));
+        }
+    }
+
+    fn generation(&self, index: u32) -> Option<u32> {
+        self.generations.get(usize::try_from(index).ok()?).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // B11
+    #[test]
+    fn x146_a_name_is_never_given_out_twice_and_a_slot_retires_when_its_generations_are_used_up() {
+        let mut slots = Slots::new(SlotRange::new(5, 2).unwrap());
+        let first = slots.reserve().unwrap();
+        let second = slots.reserve().unwrap();
+        assert_eq!((first.slot(), second.slot()), (5, 6));
+        assert_eq!(slots.reserve(), None);
+        assert!(slots.release(first));
+        assert!(!slots.release(first), "released twice");
+        let again = slots.reserve().unwrap();
+        assert_eq!((again.slot(), again.generation()), (5, 1));
+        assert!(!slots.release(first), "a stale name");
+        assert!(slots.holds(again) && !slots.holds(first));
+
+        slots.generations[0] = u32::MAX;
+        let last = SocketId::new(5, u32::MAX).unwrap();
+        assert!(slots.release(last));
+        assert_eq!(slots.reserve(), None, "retired");
+    }
+
+    #[test]
+    fn ranges_are_cut_from_the_front_and_end_at_the_last_slot() {
+        let mut range = SlotRange::new(3, 4).unwrap();
+        assert_eq!(range.take(3), Ok(SlotRange { first: 3, count: 3 }));
+        assert_eq!(range.take(2).unwrap_err().kind(), MisuseKind::Slots);
+        assert_eq!(range.take(1), Ok(SlotRange { first: 6, count: 1 }));
+        assert!(!range.contains(7));
+        assert_eq!(SlotRange::new(MAX_SLOTS, 1), None);
+    }
+}
