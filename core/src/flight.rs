@@ -67,6 +67,10 @@ impl Flight {
 pub(crate) struct Stamps(u8);
 
 impl Stamps {
+    pub(crate) const fn new() -> Self {
+        Self(0)
+    }
+
     pub(crate) fn mint(&mut self, socket: SocketId, kind: OpKind) -> OpId {
         let id = OpId::new(socket, kind, self.0);
         self.0 = self.0.wrapping_add(1);

@@ -51,22 +51,38 @@ mod dialer;
 mod listener;
 mod stream;
 
+// Fourth floor: the application's side, and its supervisors.
+mod client;
+mod context;
+mod handler;
+mod server;
+mod session;
+
+// Top floor: everything as one value.
+mod node;
+
 pub use address::{Address, Origin, Peer};
+pub use client::{Client, ClientEvent, ClientReport};
 pub use completion::{Completion, Connected, Outcome};
 pub use config::{ClientConfig, ConfigError, ConnectionConfig, DialerConfig, ListenerConfig, ServerConfig};
 pub use connection::{Connection, ConnectionEvent};
+pub use context::{Context, Scope, TimerId};
 pub use dialer::{AttemptError, DialError, DialFailure, Dialer, DialerEvent};
 pub use fault::{AcceptClass, Fault, FaultKind, TransferClass};
+pub use handler::{Handler, Service, Verdict};
 pub use id::{MAX_SLOTS, OpId, OpKind, SocketId};
 pub use listener::{ListenError, Listener, ListenerEvent, ListenerReport};
 pub use machine::{Canonical, Machine, Output};
 pub use misuse::{Misuse, MisuseKind};
+pub use node::{Node, NodeEvent, SupervisorId};
 pub use op::{
     AcceptOp, BindOp, CancelOp, CleanupOp, CloseOp, ConnectOp, CreateOp, ListenOp, MAX_CHUNKS, Op, RecvOp, SendOp, ShutdownOp,
     StartupOp,
 };
 pub use options::{OptionName, RefusedOptions, Setting, SocketOptions};
 pub use report::{CloseReason, CloseReport, Ending};
+pub use server::{Server, ServerEvent, ServerReport};
+pub use session::{Order, Session, SessionEvent};
 pub use slots::{SlotRange, Slots};
 pub use stream::{Stream, Unsent, UnsentReason};
 pub use time::Timestamp;

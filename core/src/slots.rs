@@ -123,10 +123,6 @@ impl Slots {
         !self.free.is_empty() || used < self.range.count
     }
 
-    pub(crate) const fn range(&self) -> SlotRange {
-        self.range
-    }
-
     /// Which slots are taken; a slot that was never given out is as free as one that was released.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         for index in 0..self.range.count {

@@ -1,0 +1,208 @@
+//! Starting, dialling, draining, stopping.
+
+use super::{Client, ClientEvent, Place};
+use crate::flight::Flight;
+use crate::state::{DialerLife, ServiceLife, ServiceTableEvent as Step, Table};
+use crate::{
+    CancelOp, CleanupOp, CloseOp, CloseReport, Completion, Connected, DialerEvent, Machine, Misuse, MisuseKind, Op, OpId, OpKind,
+    Order, Origin, Outcome, Peer, Service, Session, SocketId, StartupOp, Timestamp, Verdict,
+};
+
+impl<S: Service> Client<S> {
+    pub(super) fn take_gone(&mut self, socket: SocketId, report: &CloseReport) -> Result<(), Misuse> {
+        match self.place {
+            Place::Live(live) if live == socket => {
+                self.report.closed = Some(*report);
+                self.free(socket);
+                self.pump();
+                Ok(())
+            }
+            _ => Err(Misuse::call(MisuseKind::UnknownSocket, "gone", self.life.name())),
+        }
+    }
+
+    pub(super) fn begin_drain(&mut self, deadline: Timestamp) {
+        if self.life == ServiceLife::Starting {
+            // Nothing is there that could be drained.
+            return self.begin_stop();
+        }
+        let was_draining = self.life == ServiceLife::Draining;
+        self.step(Step::Drain);
+        if self.life != ServiceLife::Draining || (was_draining && deadline >= self.drain_deadline) {
+            return;
+        }
+        // The earliest deadline wins.
+        self.drain_deadline = self.drain_deadline.min(deadline);
+        self.dialer.cancel(self.now);
+        self.order(Order::Drain(self.drain_deadline));
+        self.pump();
+    }
+
+    pub(super) fn begin_stop(&mut self) {
+        self.drain_deadline = Timestamp::NEVER;
+        let was = self.life;
+        self.step(Step::Stop);
+        if self.life == ServiceLife::Stopping && was != ServiceLife::Stopping {
+            self.dialer.cancel(self.now);
+            self.order(Order::Abort);
+        }
+        self.pump();
+    }
+
+    fn order(&mut self, order: Order) {
+        if let Place::Live(socket) = self.place {
+            self.events.push_back(ClientEvent::Order { socket, order });
+        }
+    }
+
+    /// Takes a transition, and says so if it is the last.
+    pub(super) fn step(&mut self, event: Step) {
+        let was = self.life;
+        self.life.step(event);
+        if self.life == ServiceLife::Stopped && was != ServiceLife::Stopped {
+            self.events.push_back(ClientEvent::Stopped(self.report.clone()));
+        }
+    }
+
+    pub(super) fn take_completion(&mut self, done: Completion) -> Result<(), Misuse> {
+        let id = done.id();
+        if id.socket() == self.control {
+            self.take_own(id, done.outcome())?;
+        } else if matches!(self.place, Place::Closing(socket, flight) if socket == id.socket() && flight.expects(id)) {
+            self.take_disposal(id, done.outcome())?;
+        } else {
+            self.dialer.complete(self.now, done)?;
+        }
+        self.pump();
+        Ok(())
+    }
+
+    /// Startup and cleanup.
+    fn take_own(&mut self, id: OpId, outcome: &Outcome) -> Result<(), Misuse> {
+        let kind = if self.life == ServiceLife::CleaningUp { OpKind::Cleanup } else { OpKind::Startup };
+        if id.kind() != kind || !self.flight.expects(id) {
+            return Err(Misuse::completion(MisuseKind::NotInFlight, id, self.life.name()));
+        }
+        let fault = match outcome {
+            Outcome::Done => None,
+            Outcome::Failed(fault) => Some(*fault),
+            _ => return Err(Misuse::completion(MisuseKind::WrongOutcome, id, self.life.name())),
+        };
+        self.flight.land();
+        match (kind, fault) {
+            // Nothing can be done about a cleanup that fails.
+            (OpKind::Cleanup, _) => self.step(Step::CleanedUp),
+            (_, Some(fault)) => {
+                self.report.startup_error = Some(fault);
+                self.step(Step::StartFailed);
+            }
+            (_, None) => self.on_started(),
+        }
+        Ok(())
+    }
+
+    fn on_started(&mut self) {
+        self.initialised = true;
+        self.step(Step::Started);
+        if self.life == ServiceLife::Running {
+            // A dialer that was not started before can be.
+            let _ = self.dialer.start(self.now);
+        } else {
+            self.dialer.cancel(self.now);
+        }
+    }
+
+    fn take_disposal(&mut self, id: OpId, outcome: &Outcome) -> Result<(), Misuse> {
+        if !matches!(outcome, Outcome::Done | Outcome::Failed(_)) {
+            return Err(Misuse::completion(MisuseKind::WrongOutcome, id, self.life.name()));
+        }
+        self.free(id.socket());
+        Ok(())
+    }
+
+    /// Takes what the dialer has to say, offers it the place if it is free, and ends if nothing is left.
+    pub(super) fn pump(&mut self) {
+        while let Some(event) = self.dialer.next_event() {
+            match event {
+                DialerEvent::Connected { slot, address, connected } => self.on_connected(slot, address, connected),
+                DialerEvent::Returned { slot } => self.free(slot),
+                DialerEvent::Failed(error) => self.report.dial_error = Some(error),
+            }
+        }
+        if self.dialer.wants_slot()
+            && let Some(slot) = self.slots.reserve()
+            && self.dialer.offer(self.now, slot).is_err()
+        {
+            self.slots.release(slot);
+        }
+        self.settle();
+    }
+
+    fn on_connected(&mut self, socket: SocketId, address: usize, connected: Connected) {
+        let peer = Peer { address: connected.peer, local: connected.local, origin: Origin::Dialled { address } };
+        self.report.peer = Some(peer);
+        match self.service.accept(&peer) {
+            Verdict::Accept(handler) => {
+                let session = Session::new(self.now, socket, peer, self.connection.clone(), handler);
+                self.place = Place::Live(socket);
+                self.events.push_back(ClientEvent::Opened { socket, peer, session });
+            }
+            Verdict::Reject => self.place = Place::Closing(socket, Flight::Idle),
+        }
+    }
+
+    fn free(&mut self, socket: SocketId) {
+        self.place = Place::Dialer;
+        self.slots.release(socket);
+    }
+
+    /// Moves on to the end if nothing is left.
+    fn settle(&mut self) {
+        let running = matches!(self.life, ServiceLife::Running | ServiceLife::Draining | ServiceLife::Stopping);
+        let dialled = matches!(self.dialer.life(), DialerLife::Connected | DialerLife::Failed);
+        if running && dialled && matches!(self.place, Place::Dialer) && self.flight.is_idle() {
+            self.drain_deadline = Timestamp::NEVER;
+            // What was stopped before its startup was even submitted has nothing to release.
+            self.step(if self.initialised { Step::Idle } else { Step::StartFailed });
+        }
+    }
+
+    pub(crate) fn next_operation(&mut self) -> Option<Op> {
+        match self.life {
+            ServiceLife::Starting => self.next_own(OpKind::Startup),
+            ServiceLife::Running | ServiceLife::Draining | ServiceLife::Stopping => {
+                self.next_cancel().or_else(|| self.dialer.next_operation()).or_else(|| self.next_close())
+            }
+            ServiceLife::CleaningUp => self.next_own(OpKind::Cleanup),
+            ServiceLife::New | ServiceLife::Stopped => None,
+        }
+    }
+
+    fn next_own(&mut self, kind: OpKind) -> Option<Op> {
+        if !self.flight.is_idle() {
+            return None;
+        }
+        let id = self.stamps.mint(self.control, kind);
+        self.flight.submit(id);
+        Some(if kind == OpKind::Startup { Op::Startup(StartupOp { id }) } else { Op::Cleanup(CleanupOp { id }) })
+    }
+
+    /// A startup that nobody waits for any more.
+    fn next_cancel(&mut self) -> Option<Op> {
+        if self.life != ServiceLife::Stopping {
+            return None;
+        }
+        let target = self.flight.cancel(self.control, OpKind::Startup)?;
+        Some(Op::Cancel(CancelOp { id: self.stamps.mint(self.control, OpKind::Cancel), target }))
+    }
+
+    fn next_close(&mut self) -> Option<Op> {
+        let Place::Closing(socket, flight) = &mut self.place else { return None };
+        if !flight.is_idle() {
+            return None;
+        }
+        let id = self.stamps.mint(*socket, OpKind::Close);
+        flight.submit(id);
+        Some(Op::Close(CloseOp { id, abortive: true }))
+    }
+}

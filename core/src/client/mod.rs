@@ -1,0 +1,311 @@
+//! Supervising one outgoing connection.
+
+mod life;
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::flight::{Flight, Stamps};
+use crate::state::{ServiceLife, Table};
+use crate::{
+    Canonical, ClientConfig, CloseReport, Completion, ConnectionConfig, DialError, Dialer, Fault, Handler, Machine, Misuse,
+    MisuseKind, Order, Output, Peer, Service, Session, SlotRange, Slots, SocketId, Timestamp, encode,
+};
+
+/// A client: initialise, dial, hand the connection out, and release everything after it has ended.
+///
+/// The session is handed out with [`ClientEvent::Opened`]; who owns it drives it, carries out the [`ClientEvent::Order`]s for it, and
+/// says [`Client::gone`] when it has ended. The disconnect of a well-behaved client is [`Stream::finish`](crate::Stream::finish): our FIN,
+/// then reading until the peer's; [`CloseReport::ending`] says whether the peer confirmed.
+///
+/// The states are those of [`ServiceLife`].
+pub struct Client<S: Service> {
+    service: S,
+    connection: Arc<ConnectionConfig>,
+    now: Timestamp,
+    life: ServiceLife,
+    /// The name under which the client itself submits operations.
+    control: SocketId,
+    slots: Slots,
+    dialer: Dialer,
+    place: Place,
+    /// Startup or cleanup.
+    flight: Flight,
+    /// The socket runtime is there.
+    initialised: bool,
+    drain_deadline: Timestamp,
+    events: VecDeque<ClientEvent<S::Handler>>,
+    stamps: Stamps,
+    report: ClientReport,
+}
+
+/// Where the client's one socket is.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// There is none, or the dialer has it.
+    Dialer,
+    /// A session is out.
+    Live(SocketId),
+    /// The service turned the connection away: it is being closed.
+    Closing(SocketId, Flight),
+}
+
+/// What a client tells its driver.
+#[allow(clippy::large_enum_variant, reason = "a session is handed out once a connection; a box would cost an allocation each")]
+pub enum ClientEvent<H: Handler> {
+    /// There is a connection: drive this session.
+    Opened {
+        /// Its name.
+        socket: SocketId,
+        /// Who it is.
+        peer: Peer,
+        /// The machine to drive.
+        session: Session<H>,
+    },
+    /// Tell this session.
+    Order {
+        /// Its name.
+        socket: SocketId,
+        /// What to tell it.
+        order: Order,
+    },
+    /// Every socket is gone. Always the last event.
+    Stopped(ClientReport),
+}
+
+/// The account of a client's life.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ClientReport {
+    /// Who was at the other end.
+    pub peer: Option<Peer>,
+    /// How the connection ended, if there was one.
+    pub closed: Option<CloseReport>,
+    /// Why there was none.
+    pub dial_error: Option<DialError>,
+    /// Why the socket runtime could not be initialised.
+    pub startup_error: Option<Fault>,
+    /// Completions that were refused with a [`Misuse`].
+    pub refused_completions: u64,
+}
+
+impl<S: Service> Client<S> {
+    /// A client that has not started.
+    ///
+    /// # Errors
+    /// [`MisuseKind::Slots`] if `slots` is smaller than [`ClientConfig::slots_needed`].
+    pub fn new(config: ClientConfig, service: S, mut slots: SlotRange) -> Result<Self, Misuse> {
+        let own = slots.take(1)?;
+        let socket = slots.take(1)?;
+        let control = SocketId::new(own.first(), 0).ok_or(Misuse::call(MisuseKind::Slots, "new client", "no slot"))?;
+        Ok(Self {
+            service,
+            connection: Arc::new(config.connection),
+            now: Timestamp::ZERO,
+            life: ServiceLife::New,
+            control,
+            slots: Slots::new(socket),
+            dialer: Dialer::new(Arc::new(config.dialer)),
+            place: Place::Dialer,
+            flight: Flight::Idle,
+            initialised: false,
+            drain_deadline: Timestamp::NEVER,
+            events: VecDeque::new(),
+            stamps: Stamps::default(),
+            report: ClientReport::default(),
+        })
+    }
+
+    /// Starts: the socket runtime, then dialling.
+    ///
+    /// # Errors
+    /// [`Misuse`] if it was started or stopped before.
+    pub fn start(&mut self, now: Timestamp) -> Result<(), Misuse> {
+        self.tick(now);
+        if self.life != ServiceLife::New {
+            return Err(Misuse::call(MisuseKind::WrongState, "start", self.life.name()));
+        }
+        self.step(crate::state::ServiceTableEvent::Start);
+        Ok(())
+    }
+
+    /// The session has ended.
+    ///
+    /// # Errors
+    /// [`Misuse`] if no session of this name is out.
+    pub fn gone(&mut self, now: Timestamp, socket: SocketId, report: &CloseReport) -> Result<(), Misuse> {
+        self.tick(now);
+        self.take_gone(socket, report)
+    }
+
+    /// Gives up dialling, or tells the session to finish, and aborts it at `deadline`. A second call can only bring the deadline forward.
+    pub fn drain(&mut self, now: Timestamp, deadline: Timestamp) {
+        self.tick(now);
+        self.begin_drain(deadline);
+    }
+
+    /// Aborts everything now. A second call does nothing.
+    pub fn stop(&mut self, now: Timestamp) {
+        self.tick(now);
+        self.begin_stop();
+    }
+
+    /// Where the client is in its life.
+    #[must_use]
+    pub const fn life(&self) -> ServiceLife {
+        self.life
+    }
+
+    /// The service.
+    #[must_use]
+    pub const fn service(&self) -> &S {
+        &self.service
+    }
+
+    pub(crate) fn next_event(&mut self) -> Option<ClientEvent<S::Handler>> {
+        self.events.pop_front()
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+    }
+}
+
+impl<S: Service> Machine for Client<S> {
+    type Event = ClientEvent<S::Handler>;
+
+    fn poll(&mut self) -> Option<Output<Self::Event>> {
+        match self.next_event() {
+            Some(event) => Some(Output::Event(event)),
+            None => self.next_operation().map(Output::Submit),
+        }
+    }
+
+    fn complete(&mut self, now: Timestamp, done: Completion) -> Result<(), Misuse> {
+        self.tick(now);
+        let result = self.take_completion(done);
+        if result.is_err() {
+            self.report.refused_completions = self.report.refused_completions.saturating_add(1);
+        }
+        result
+    }
+
+    fn broken(&mut self, now: Timestamp, socket: SocketId, fault: Fault) {
+        self.tick(now);
+        self.dialer.broken(now, socket, fault);
+        self.pump();
+    }
+
+    fn handle_timeout(&mut self, now: Timestamp) {
+        self.tick(now);
+        if self.drain_deadline.is_due(self.now) {
+            self.begin_stop();
+        }
+        self.dialer.handle_timeout(self.now);
+        self.pump();
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        self.dialer.deadline().into_iter().chain(self.drain_deadline.as_deadline()).min()
+    }
+
+    fn in_flight(&self) -> usize {
+        let closing = match self.place {
+            Place::Closing(_, flight) => flight.count(),
+            Place::Dialer | Place::Live(_) => 0,
+        };
+        self.dialer.in_flight().saturating_add(closing).saturating_add(self.flight.count())
+    }
+}
+
+/// Life, flights, dialer, the place of the socket, the drain's deadline relative to `now`. The service is left out.
+impl<S: Service> Canonical for Client<S> {
+    fn canonical(&self, now: Timestamp, out: &mut Vec<u8>) {
+        let now = now.max(self.now);
+        encode::byte(out, self.life.index());
+        encode::byte(out, self.flight.code());
+        encode::flag(out, self.initialised);
+        self.dialer.canonical(now, out);
+        match self.place {
+            Place::Dialer => encode::byte(out, 0),
+            Place::Live(_) => encode::byte(out, 1),
+            Place::Closing(_, flight) => {
+                encode::byte(out, 2);
+                encode::byte(out, flight.code());
+            }
+        }
+        encode::deadline(out, self.drain_deadline, now);
+        encode::length(out, self.events.len());
+        for event in &self.events {
+            encode::byte(
+                out,
+                match event {
+                    ClientEvent::Opened { .. } => 0,
+                    ClientEvent::Order { .. } => 1,
+                    ClientEvent::Stopped(_) => 2,
+                },
+            );
+        }
+    }
+}
+
+impl<S> Clone for Client<S>
+where
+    S: Service + Clone,
+    S::Handler: Clone,
+    <S::Handler as Handler>::Message: Clone,
+{
+    fn clone(&self) -> Self {
+        Self {
+            service: self.service.clone(),
+            connection: self.connection.clone(),
+            now: self.now,
+            life: self.life,
+            control: self.control,
+            slots: self.slots.clone(),
+            dialer: self.dialer.clone(),
+            place: self.place,
+            flight: self.flight,
+            initialised: self.initialised,
+            drain_deadline: self.drain_deadline,
+            events: self.events.clone(),
+            stamps: self.stamps,
+            report: self.report.clone(),
+        }
+    }
+}
+
+impl<H> Clone for ClientEvent<H>
+where
+    H: Handler + Clone,
+    H::Message: Clone,
+{
+    fn clone(&self) -> Self {
+        match self {
+            Self::Opened { socket, peer, session } => Self::Opened { socket: *socket, peer: *peer, session: session.clone() },
+            Self::Order { socket, order } => Self::Order { socket: *socket, order: *order },
+            Self::Stopped(report) => Self::Stopped(report.clone()),
+        }
+    }
+}
+
+impl<S: Service> fmt::Debug for Client<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("life", &self.life)
+            .field("dialer", &self.dialer)
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<H: Handler> fmt::Debug for ClientEvent<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Opened { socket, .. } => write!(f, "Opened({socket})"),
+            Self::Order { socket, order } => write!(f, "Order({socket}, {order:?})"),
+            Self::Stopped(report) => write!(f, "Stopped({report:?})"),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! What a handler can do.
+
+use alloc::collections::VecDeque;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use crate::{CloseReason, Peer, SocketId, Stream, Timestamp, Unsent};
+
+/// A handler's access to its connection, for the time of one callback.
+pub struct Context<'a, M> {
+    stream: &'a mut (dyn Stream + 'a),
+    scope: Scope<'a, M>,
+}
+
+/// What a [`Context`] has beside its stream: time, timers, messages, the peer. A layer hands it on.
+pub struct Scope<'a, M> {
+    pub(crate) now: Timestamp,
+    pub(crate) socket: SocketId,
+    pub(crate) peer: &'a Peer,
+    pub(crate) timers: &'a mut SessionTimers,
+    pub(crate) mail: &'a mut Mail<M>,
+}
+
+impl<'a, M> Context<'a, M> {
+    /// A context over another stream: what a layer gives to the handler inside it.
+    pub fn new(stream: &'a mut (dyn Stream + 'a), scope: Scope<'a, M>) -> Self {
+        Self { stream, scope }
+    }
+
+    /// The stream, and all the rest, for a layer:
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use sansock::{CloseReason, Context, Handler, Stream, Timestamp, Unsent};
+    ///
+    /// /// Turns every letter by 13 places, both ways.
+    /// struct Rot13<H>(H);
+    ///
+    /// struct Rotated<'a>(&'a mut dyn Stream);
+    ///
+    /// fn rotate(data: &[u8]) -> Bytes {
+    ///     data.iter().map(|byte| match byte {
+    ///         b'a'..=b'z' => (byte - b'a' + 13) % 26 + b'a',
+    ///         other => *other,
+    ///     }).collect()
+    /// }
+    ///
+    /// impl Stream for Rotated<'_> {
+    ///     fn send(&mut self, now: Timestamp, data: Bytes) -> Result<(), Unsent> {
+    ///         self.0.send(now, rotate(&data)).map_err(|rest| Unsent { data: rotate(&rest.data), ..rest })
+    ///     }
+    ///     # fn room(&self) -> usize { self.0.room() }
+    ///     # fn pause(&mut self, now: Timestamp) { self.0.pause(now) }
+    ///     # fn resume(&mut self, now: Timestamp) { self.0.resume(now) }
+    ///     # fn half_close(&mut self, now: Timestamp) { self.0.half_close(now) }
+    ///     # fn finish(&mut self, now: Timestamp) { self.0.finish(now) }
+    ///     # fn close_after_flush(&mut self, now: Timestamp) { self.0.close_after_flush(now) }
+    ///     # fn abort_with(&mut self, now: Timestamp, reason: CloseReason) { self.0.abort_with(now, reason) }
+    ///     // The other calls go straight through.
+    /// }
+    ///
+    /// impl<H: Handler> Handler for Rot13<H> {
+    ///     type Message = H::Message;
+    ///
+    ///     fn on_data(&mut self, cx: &mut Context<'_, H::Message>, data: Bytes) {
+    ///         let (stream, scope) = cx.parts();
+    ///         let mut rotated = Rotated(stream);
+    ///         self.0.on_data(&mut Context::new(&mut rotated, scope), rotate(&data));
+    ///     }
+    /// }
+    /// ```
+    pub fn parts(&mut self) -> (&mut dyn Stream, Scope<'_, M>) {
+        let Self { stream, scope } = self;
+        let scope =
+            Scope { now: scope.now, socket: scope.socket, peer: scope.peer, timers: &mut *scope.timers, mail: &mut *scope.mail };
+        (&mut **stream, scope)
+    }
+
+    /// Queues `data`; see [`Stream::send`].
+    ///
+    /// # Errors
+    /// [`Unsent`] holds what was not taken.
+    pub fn send(&mut self, data: impl Into<Bytes>) -> Result<(), Unsent> {
+        self.stream.send(self.scope.now, data.into())
+    }
+
+    /// How many bytes [`send`](Context::send) would take now.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.stream.room()
+    }
+
+    /// Stops receiving; see [`Stream::pause`].
+    pub fn pause(&mut self) {
+        self.stream.pause(self.scope.now);
+    }
+
+    /// Receives again; see [`Stream::resume`].
+    pub fn resume(&mut self) {
+        self.stream.resume(self.scope.now);
+    }
+
+    /// Ends our direction; see [`Stream::half_close`].
+    pub fn half_close(&mut self) {
+        self.stream.half_close(self.scope.now);
+    }
+
+    /// Ends the connection gracefully; see [`Stream::finish`].
+    pub fn finish(&mut self) {
+        self.stream.finish(self.scope.now);
+    }
+
+    /// Ends the connection once everything was sent; see [`Stream::close_after_flush`].
+    pub fn close_after_flush(&mut self) {
+        self.stream.close_after_flush(self.scope.now);
+    }
+
+    /// Ends the connection at once, with a reset.
+    pub fn abort(&mut self) {
+        self.stream.abort(self.scope.now);
+    }
+
+    /// Ends the connection at once because this handler cannot go on: [`CloseReason::HandlerFailed`].
+    pub fn fail(&mut self) {
+        self.stream.abort_with(self.scope.now, CloseReason::HandlerFailed);
+    }
+
+    /// Sets a timer, in place of what it was set to before.
+    pub fn set_timer(&mut self, timer: TimerId, after: Duration) {
+        self.scope.timers.set(timer, self.scope.now + after);
+    }
+
+    /// Clears a timer; it will not fire, even if it is due already.
+    pub fn clear_timer(&mut self, timer: TimerId) {
+        self.scope.timers.set(timer, Timestamp::NEVER);
+    }
+
+    /// Posts a message to another connection of the same server, client or node. It is delivered after this callback; if that
+    /// connection is gone by then, it is dropped.
+    ///
+    /// # Errors
+    /// The mailbox is full ([`ConnectionConfig::mailbox`](crate::ConnectionConfig::mailbox)): the message comes back.
+    pub fn post(&mut self, to: SocketId, message: M) -> Result<(), M> {
+        self.scope.mail.push(to, message)
+    }
+
+    /// The other end.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        self.scope.peer
+    }
+
+    /// The name of this connection: what others post to.
+    #[must_use]
+    pub fn socket(&self) -> SocketId {
+        self.scope.socket
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.scope.now
+    }
+}
+
+/// One of a handler's timers. There are four, so that what a connection can cost is known.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum TimerId {
+    /// The first.
+    A,
+    /// The second.
+    B,
+    /// The third.
+    C,
+    /// The fourth.
+    D,
+}
+
+impl TimerId {
+    /// All of them, in the order in which they fire when due at the same time.
+    pub const ALL: [Self; 4] = [Self::A, Self::B, Self::C, Self::D];
+}
+
+/// When a handler's timers are due.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SessionTimers {
+    a: Timestamp,
+    b: Timestamp,
+    c: Timestamp,
+    d: Timestamp,
+}
+
+impl SessionTimers {
+    pub(crate) const NONE: Self = Self { a: Timestamp::NEVER, b: Timestamp::NEVER, c: Timestamp::NEVER, d: Timestamp::NEVER };
+
+    pub(crate) const fn at(&self, timer: TimerId) -> Timestamp {
+        match timer {
+            TimerId::A => self.a,
+            TimerId::B => self.b,
+            TimerId::C => self.c,
+            TimerId::D => self.d,
+        }
+    }
+
+    pub(crate) fn set(&mut self, timer: TimerId, at: Timestamp) {
+        *match timer {
+            TimerId::A => &mut self.a,
+            TimerId::B => &mut self.b,
+            TimerId::C => &mut self.c,
+            TimerId::D => &mut self.d,
+        } = at;
+    }
+
+    pub(crate) fn earliest(&self) -> Timestamp {
+        self.a.min(self.b).min(self.c).min(self.d)
+    }
+}
+
+/// Messages on their way out of a session.
+#[derive(Clone, Debug)]
+pub(crate) struct Mail<M> {
+    posts: VecDeque<(SocketId, M)>,
+    limit: usize,
+}
+
+impl<M> Mail<M> {
+    pub(crate) const fn new(limit: usize) -> Self {
+        Self { posts: VecDeque::new(), limit }
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<(SocketId, M)> {
+        self.posts.pop_front()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.posts.len()
+    }
+
+    fn push(&mut self, to: SocketId, message: M) -> Result<(), M> {
+        if self.posts.len() >= self.limit {
+            return Err(message);
+        }
+        self.posts.push_back((to, message));
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! What an application writes.
+
+use bytes::Bytes;
+
+use crate::{CloseReport, Context, Peer, TimerId};
+
+/// The application's side of one connection.
+///
+/// A handler never blocks and never sees a socket; the same handler, unchanged, runs on every transport. What it wants done it
+/// says to the [`Context`]; that is queued and carried out after it returns, so no callback is ever entered from within another.
+///
+/// Callbacks come in this order: `on_open` once; then data, messages, timers as they happen; `on_closed` once, last.
+/// After the handler has ended the connection (`finish`, `close_after_flush`, `abort`) no more data comes.
+///
+/// **A layer is a handler that contains a handler**: it gives the inner one a [`Context`] made of a
+/// [`Stream`](crate::Stream) of its own and the [`Scope`](crate::Scope) of the outer one. See [`Context::parts`].
+pub trait Handler {
+    /// What other connections and threads can tell this one; [`core::convert::Infallible`] if nothing.
+    type Message: Send;
+
+    /// The connection is there.
+    fn on_open(&mut self, cx: &mut Context<'_, Self::Message>) {
+        let _ = cx;
+    }
+
+    /// The peer sent these bytes: any number of them, cut anywhere.
+    fn on_data(&mut self, cx: &mut Context<'_, Self::Message>, data: Bytes);
+
+    /// The peer has finished sending. It may still read: an answer may follow. By default the connection is finished.
+    fn on_peer_finished(&mut self, cx: &mut Context<'_, Self::Message>) {
+        cx.finish();
+    }
+
+    /// The send queue, which had been full, has fallen to its low watermark.
+    fn on_writable(&mut self, cx: &mut Context<'_, Self::Message>) {
+        let _ = cx;
+    }
+
+    /// A timer that this handler set is due.
+    fn on_timer(&mut self, cx: &mut Context<'_, Self::Message>, timer: TimerId) {
+        let _ = (cx, timer);
+    }
+
+    /// Another connection, or another thread, posted this message.
+    fn on_message(&mut self, cx: &mut Context<'_, Self::Message>, message: Self::Message) {
+        let _ = (cx, message);
+    }
+
+    /// The server or client is draining. By default the connection is finished. A handler that goes on is aborted at the drain's
+    /// deadline.
+    fn on_draining(&mut self, cx: &mut Context<'_, Self::Message>) {
+        cx.finish();
+    }
+
+    /// The socket is gone. Nothing comes after this.
+    fn on_closed(&mut self, report: &CloseReport) {
+        let _ = report;
+    }
+}
+
+/// Makes a handler for each new connection: those that a server accepts, and those that a client dialled.
+///
+/// Every `FnMut(&Peer) -> Verdict<H>` is a service.
+pub trait Service {
+    /// The handlers it makes.
+    type Handler: Handler;
+
+    /// A connection is there: who is to handle it?
+    fn accept(&mut self, peer: &Peer) -> Verdict<Self::Handler>;
+}
+
+/// What becomes of a new connection.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Verdict<H> {
+    /// This handler takes it.
+    Accept(H),
+    /// Nobody takes it: it is reset at once.
+    Reject,
+}
+
+impl<F, H> Service for F
+where
+    F: FnMut(&Peer) -> Verdict<H>,
+    H: Handler,
+{
+    type Handler = H;
+
+    fn accept(&mut self, peer: &Peer) -> Verdict<H> {
+        self(peer)
+    }
+}

@@ -1,0 +1,170 @@
+//! A heap of deadlines with at most one entry a member.
+
+use alloc::vec::Vec;
+
+use crate::Timestamp;
+
+/// Earliest first; at equal times the lowest member.
+///
+/// Deadlines are lazy: putting one off, which happens with every message, leaves the heap alone. When the old entry is due, the member
+/// is looked at and entered again at its deadline of then.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Deadlines {
+    heap: Vec<(Timestamp, u32)>,
+    /// Each member's place in the heap.
+    places: Vec<Option<u32>>,
+}
+
+impl Deadlines {
+    /// The member is to be looked at by `deadline`, or earlier.
+    pub(super) fn bring_forward(&mut self, member: u32, deadline: Timestamp) {
+        if deadline == Timestamp::NEVER {
+            return;
+        }
+        match self.place(member) {
+            Some(place) => {
+                if let Some(entry) = self.heap.get_mut(place)
+                    && deadline < entry.0
+                {
+                    entry.0 = deadline;
+                    self.sift_up(place);
+                }
+            }
+            None => {
+                let place = self.heap.len();
+                self.heap.push((deadline, member));
+                self.note(place);
+                self.sift_up(place);
+            }
+        }
+    }
+
+    pub(super) fn earliest(&self) -> Option<Timestamp> {
+        self.heap.first().map(|(at, _)| *at)
+    }
+
+    /// Takes out one member whose entry is due.
+    pub(super) fn take_due(&mut self, now: Timestamp) -> Option<u32> {
+        let (at, member) = *self.heap.first()?;
+        if !at.is_due(now) {
+            return None;
+        }
+        let last = self.heap.len().saturating_sub(1);
+        self.heap.swap(0, last);
+        self.heap.pop();
+        self.set_place(member, None);
+        if !self.heap.is_empty() {
+            self.note(0);
+            self.sift_down(0);
+        }
+        Some(member)
+    }
+
+    fn sift_up(&mut self, mut place: usize) {
+        while place > 0 {
+            let parent = place.saturating_sub(1) >> 1;
+            if self.heap.get(parent) <= self.heap.get(place) {
+                return;
+            }
+            self.swap(parent, place);
+            place = parent;
+        }
+    }
+
+    fn sift_down(&mut self, mut place: usize) {
+        loop {
+            let left = place.saturating_mul(2).saturating_add(1);
+            let right = left.saturating_add(1);
+            let mut least = place;
+            for child in [left, right] {
+                if let (Some(entry), Some(smallest)) = (self.heap.get(child), self.heap.get(least))
+                    && entry < smallest
+                {
+                    least = child;
+                }
+            }
+            if least == place {
+                return;
+            }
+            self.swap(place, least);
+            place = least;
+        }
+    }
+
+    fn swap(&mut self, one: usize, other: usize) {
+        self.heap.swap(one, other);
+        self.note(one);
+        self.note(other);
+    }
+
+    /// Notes where the member in this place is.
+    fn note(&mut self, place: usize) {
+        if let Some((_, member)) = self.heap.get(place).copied() {
+            self.set_place(member, u32::try_from(place).ok());
+        }
+    }
+
+    fn place(&self, member: u32) -> Option<usize> {
+        let place = (*self.places.get(usize::try_from(member).ok()?)?)?;
+        usize::try_from(place).ok()
+    }
+
+    fn set_place(&mut self, member: u32, place: Option<u32>) {
+        let Ok(index) = usize::try_from(member) else { return };
+        if self.places.len() <= index {
+            self.places.resize(index.saturating_add(1), None);
+        }
+        if let Some(entry) = self.places.get_mut(index) {
+            *entry = place;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeMap;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn it_agrees_with_a_sorted_map_whatever_is_entered_and_taken() {
+        // A fixed sequence that is as good as random.
+        let mut state = 1_u64;
+        let mut next = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        let mut deadlines = Deadlines::default();
+        let mut model: BTreeMap<u32, Timestamp> = BTreeMap::new();
+        for _ in 0..20_000 {
+            if next(3) > 0 {
+                let member = u32::try_from(next(40)).unwrap();
+                let at = Timestamp::from_nanos(next(100));
+                deadlines.bring_forward(member, at);
+                let entry = model.entry(member).or_insert(at);
+                *entry = at.min(*entry);
+            } else {
+                let now = Timestamp::from_nanos(next(100));
+                let expected = model.iter().map(|(member, at)| (*at, *member)).min().filter(|(at, _)| *at <= now);
+                assert_eq!(deadlines.take_due(now), expected.map(|(_, member)| member));
+                if let Some((_, member)) = expected {
+                    model.remove(&member);
+                }
+            }
+            assert_eq!(deadlines.earliest(), model.values().min().copied());
+            assert_eq!(deadlines.heap.len(), model.len());
+        }
+    }
+
+    #[test]
+    fn putting_a_deadline_off_and_never_leave_the_heap_alone() {
+        let mut deadlines = Deadlines::default();
+        deadlines.bring_forward(3, Timestamp::NEVER);
+        assert_eq!(deadlines.earliest(), None);
+        deadlines.bring_forward(3, Timestamp::from_secs(1));
+        deadlines.bring_forward(3, Timestamp::from_secs(2));
+        assert_eq!(deadlines.earliest(), Some(Timestamp::from_secs(1)));
+        let order: Vec<_> = core::iter::from_fn(|| deadlines.take_due(Timestamp::from_secs(5))).collect();
+        assert_eq!(order, [3]);
+    }
+}

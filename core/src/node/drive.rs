@@ -1,0 +1,172 @@
+//! The node's work: passing events between supervisors and sessions, delivering messages, giving turns.
+
+use super::members::{Member, Supervisor, SupervisorEvent};
+use super::{Node, NodeEvent, SupervisorId};
+use crate::{ClientEvent, Machine, Op, Order, Peer, ServerEvent, Service, Session, SessionEvent, SlotRange, SocketId, Timestamp};
+
+/// So many messages are delivered in one call; the rest waits for the next, so that two handlers that write to each other for ever
+/// cannot keep everybody else waiting.
+const MESSAGES_PER_TURN: usize = 64;
+
+impl<S: Service> Node<S> {
+    pub(super) fn supervise(&mut self, supervisor: Supervisor<S>, slots: SlotRange) -> SupervisorId {
+        let id = self.members.add_supervisor(supervisor, slots);
+        self.mark(slots.first());
+        self.work();
+        id
+    }
+
+    pub(super) fn each_supervisor(&mut self, now: Timestamp, mut act: impl FnMut(&mut Supervisor<S>, Timestamp)) {
+        for index in 0..self.members.supervisors().count() {
+            self.one_supervisor(now, SupervisorId(index), &mut act);
+        }
+    }
+
+    pub(super) fn one_supervisor(&mut self, now: Timestamp, id: SupervisorId, act: impl FnOnce(&mut Supervisor<S>, Timestamp)) {
+        self.tick(now);
+        if let Some((slot, supervisor)) = self.members.supervisor_mut(id) {
+            act(supervisor, self.now);
+            self.mark(slot);
+            self.work();
+        }
+    }
+
+    /// The next operation of whoever's turn it is.
+    pub(super) fn next_operation(&mut self) -> Option<Op> {
+        while let Some(slot) = self.schedule.next_turn() {
+            let op = match self.members.member(slot) {
+                Some(Member::Session(session)) => session.next_operation(),
+                Some(Member::Supervisor(supervisor)) => supervisor.next_operation(),
+                None => None,
+            };
+            if op.is_some() {
+                self.schedule.again(slot);
+                return op;
+            }
+        }
+        None
+    }
+
+    /// Fires the time-outs that are due. What a time-out arms anew is entered after all of them, and waits for the next call.
+    pub(super) fn fire_due(&mut self) {
+        let now = self.now;
+        while let Some(slot) = self.schedule.take_due(now) {
+            match self.members.member(slot) {
+                Some(Member::Session(session)) => session.handle_timeout(now),
+                Some(Member::Supervisor(supervisor)) => supervisor.handle_timeout(now),
+                None => continue,
+            }
+            self.mark(slot);
+        }
+    }
+
+    /// This member was mutated.
+    pub(super) fn mark(&mut self, slot: u32) {
+        self.schedule.mark(slot);
+    }
+
+    /// Looks at everybody who was mutated, and delivers messages, until nothing is left or the limit of a turn is reached.
+    pub(super) fn work(&mut self) {
+        let mut budget = MESSAGES_PER_TURN;
+        loop {
+            while let Some(slot) = self.schedule.next_look() {
+                self.look_at(slot);
+            }
+            let Some(left) = budget.checked_sub(1) else { return };
+            budget = left;
+            let Some((to, message)) = self.mail.pop_front() else { return };
+            // A message to a session that is gone is dropped.
+            if let Some(session) = self.members.session_mut(to)
+                && session.deliver(self.now, message).is_ok()
+            {
+                self.mark(to.slot());
+            }
+        }
+    }
+
+    fn look_at(&mut self, slot: u32) {
+        while self.take_event(slot) {}
+        if let Some(member) = self.members.member(slot) {
+            let deadline = match member {
+                Member::Session(session) => session.deadline(),
+                Member::Supervisor(supervisor) => supervisor.deadline(),
+            };
+            self.schedule.looked(slot, deadline.unwrap_or(Timestamp::NEVER));
+        }
+    }
+
+    /// Acts on one event of the member; false if it had none.
+    fn take_event(&mut self, slot: u32) -> bool {
+        match self.members.member(slot) {
+            Some(Member::Session(session)) => {
+                let socket = session.socket();
+                session.next_event().map(|event| self.on_session(socket, event)).is_some()
+            }
+            Some(Member::Supervisor(supervisor)) => {
+                let event = supervisor.next_event();
+                event.map(|event| self.on_supervisor(slot, event)).is_some()
+            }
+            None => false,
+        }
+    }
+
+    fn on_session(&mut self, socket: SocketId, event: SessionEvent<super::Message<S>>) {
+        match event {
+            SessionEvent::Post { to, message } => self.mail.push_back((to, message)),
+            SessionEvent::Closed(report) => {
+                let Some(supervisor) = self.members.supervisor_of(socket) else { return };
+                self.members.remove_session(socket);
+                self.events.push_back(NodeEvent::Closed { supervisor, socket, report });
+                if let Some((slot, owner)) = self.members.supervisor_mut(supervisor) {
+                    owner.gone(self.now, socket, &report);
+                    self.mark(slot);
+                }
+            }
+        }
+    }
+
+    fn on_supervisor(&mut self, slot: u32, event: SupervisorEvent<S>) {
+        let Some(id) = self.members.supervisor_at(slot) else { return };
+        match event {
+            SupervisorEvent::Server(event) => self.on_server(id, event),
+            SupervisorEvent::Client(event) => self.on_client(id, event),
+        }
+    }
+
+    fn on_server(&mut self, server: SupervisorId, event: ServerEvent<S::Handler>) {
+        let event = match event {
+            ServerEvent::Opened { peer, session, .. } => return self.adopt(server, peer, session),
+            ServerEvent::Order { socket, order } => return self.order(socket, order),
+            ServerEvent::Listening { listener, local } => NodeEvent::Listening { server, listener, local },
+            ServerEvent::Exhausted { listener, fault } => NodeEvent::Exhausted { server, listener, fault },
+            ServerEvent::Recovered { listener, failures } => NodeEvent::Recovered { server, listener, failures },
+            ServerEvent::ListenerLost { listener, error } => NodeEvent::ListenerLost { server, listener, error },
+            ServerEvent::Stopped(report) => NodeEvent::ServerStopped { server, report },
+        };
+        self.events.push_back(event);
+    }
+
+    fn on_client(&mut self, client: SupervisorId, event: ClientEvent<S::Handler>) {
+        match event {
+            ClientEvent::Opened { peer, session, .. } => self.adopt(client, peer, session),
+            ClientEvent::Order { socket, order } => self.order(socket, order),
+            ClientEvent::Stopped(report) => self.events.push_back(NodeEvent::ClientStopped { client, report }),
+        }
+    }
+
+    fn adopt(&mut self, supervisor: SupervisorId, peer: Peer, mut session: Session<S::Handler>) {
+        let socket = session.socket();
+        self.events.push_back(NodeEvent::Opened { supervisor, socket, peer });
+        session.open(self.now);
+        self.members.add_session(supervisor, session);
+        self.mark(socket.slot());
+    }
+
+    fn order(&mut self, socket: SocketId, order: Order) {
+        let now = self.now;
+        if let Some(session) = self.members.session_mut(socket) {
+            session.order(now, order);
+            self.mark(socket.slot());
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What listeners report, and the gate.
+
+use super::{Server, ServerEvent};
+use crate::state::{ListenerLife, ServiceLife};
+use crate::{Connected, ListenerEvent, ListenerReport, Order, Origin, Peer, Service, Session, SocketId, Verdict};
+
+impl<S: Service> Server<S> {
+    /// Takes what the listeners have to say, offers them the places that are free, and ends if nothing is left.
+    pub(super) fn pump(&mut self) {
+        for index in 0..self.listeners.len() {
+            while let Some(event) = self.listeners.get_mut(index).and_then(crate::Listener::next_event) {
+                self.on_listener(index, event);
+            }
+        }
+        self.offer_places();
+        self.settle();
+    }
+
+    fn on_listener(&mut self, listener: usize, event: ListenerEvent) {
+        match event {
+            ListenerEvent::Listening { .. } => self.announce(),
+            ListenerEvent::Accepted { slot, connected } => self.on_accepted(listener, slot, connected),
+            ListenerEvent::Unwanted { slot } => {
+                self.report.accepted = self.report.accepted.saturating_add(1);
+                self.reject(slot);
+            }
+            ListenerEvent::Returned { slot } => self.places.give_back(slot),
+            ListenerEvent::Exhausted { fault } => self.events.push_back(ServerEvent::Exhausted { listener, fault }),
+            ListenerEvent::Recovered { failures } => self.events.push_back(ServerEvent::Recovered { listener, failures }),
+            ListenerEvent::Closed(report) => self.on_listener_closed(listener, &report),
+        }
+    }
+
+    /// All or nothing: a listener is not announced, and does not accept, before every one listens.
+    fn announce(&mut self) {
+        let all = self.listeners.iter().all(|listener| listener.life() == ListenerLife::Listening);
+        if all && self.life == ServiceLife::Running && !self.announced {
+            self.announced = true;
+            for (index, listener) in self.listeners.iter().enumerate() {
+                let local = listener.report().local;
+                self.events.push_back(ServerEvent::Listening { listener: index, local });
+            }
+        }
+    }
+
+    fn on_accepted(&mut self, listener: usize, socket: SocketId, connected: Connected) {
+        self.report.accepted = self.report.accepted.saturating_add(1);
+        let peer = Peer { address: connected.peer, local: connected.local, origin: Origin::Accepted { listener } };
+        match self.service.accept(&peer) {
+            Verdict::Accept(handler) => {
+                let session = Session::new(self.now, socket, peer, self.connection.clone(), handler);
+                self.places.begin_live(socket);
+                self.events.push_back(ServerEvent::Opened { socket, peer, session });
+                if self.life == ServiceLife::Draining {
+                    self.events.push_back(ServerEvent::Order { socket, order: Order::Drain(self.drain_deadline) });
+                }
+            }
+            Verdict::Reject => self.reject(socket),
+        }
+    }
+
+    fn reject(&mut self, socket: SocketId) {
+        self.report.rejected = self.report.rejected.saturating_add(1);
+        self.places.dispose(socket);
+    }
+
+    fn on_listener_closed(&mut self, listener: usize, report: &ListenerReport) {
+        let faults = report.transient_faults.saturating_add(report.exhausted_faults);
+        self.report.accept_faults = self.report.accept_faults.saturating_add(faults);
+        let Some(error) = report.error else { return };
+        self.report.listen_errors.push(error);
+        if self.announced {
+            self.events.push_back(ServerEvent::ListenerLost { listener, error });
+        } else {
+            for other in &mut self.listeners {
+                other.stop(self.now);
+            }
+        }
+    }
+
+    /// Every reason for not accepting is a state that is asked for here, so none can be forgotten: the server's life, a listener's
+    /// life and back-off, and the number of places.
+    fn offer_places(&mut self) {
+        if !self.announced {
+            return;
+        }
+        let count = self.listeners.len();
+        for step in 0..count {
+            let index = self.turn.saturating_add(step).checked_rem(count).unwrap_or(0);
+            let Some(listener) = self.listeners.get_mut(index).filter(|listener| listener.wants_slot()) else { continue };
+            let Some(slot) = self.places.offer(index) else {
+                // Nobody can be served: what is queued will see a reset rather than wait for nothing.
+                listener.end_sweep(self.now);
+                continue;
+            };
+            if listener.offer(self.now, slot).is_err() {
+                self.places.give_back(slot);
+            }
+            if !self.places.has_free() {
+                self.turn = index.saturating_add(1).checked_rem(count).unwrap_or(0);
+            }
+        }
+    }
+}

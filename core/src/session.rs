@@ -1,0 +1,257 @@
+//! A connection together with its handler.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::context::{Mail, Scope, SessionTimers};
+use crate::state::Life;
+use crate::{
+    Canonical, CloseReason, CloseReport, Completion, Connection, ConnectionConfig, ConnectionEvent, Context, Fault, Handler,
+    Machine, Misuse, Op, Output, Peer, SocketId, Stream, TimerId, Timestamp, encode,
+};
+
+/// A connection and the handler that it belongs to, as one machine.
+///
+/// Whoever owns the session (a thread, a task, a node) calls [`Session::open`] once, drives it, and tells the supervisor when it is
+/// gone. Callbacks run inside the mutators, never inside `poll`.
+#[derive(Clone)]
+pub struct Session<H: Handler> {
+    connection: Connection,
+    handler: H,
+    peer: Peer,
+    now: Timestamp,
+    timers: SessionTimers,
+    mail: Mail<H::Message>,
+    phase: Phase,
+    closed: Option<CloseReport>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// The handler has not seen it yet.
+    New,
+    Open,
+    /// The handler was told of the drain.
+    Draining,
+    /// The handler was told of the end.
+    Closed,
+}
+
+impl<H: Handler> fmt::Debug for Session<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("connection", &self.connection).field("phase", &self.phase).finish_non_exhaustive()
+    }
+}
+
+/// What a session tells its owner.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SessionEvent<M> {
+    /// The handler posted a message to another session.
+    Post {
+        /// To whom.
+        to: SocketId,
+        /// What.
+        message: M,
+    },
+    /// The socket is gone, and the handler knows. Always the last event; the owner passes the report on to the supervisor.
+    Closed(CloseReport),
+}
+
+/// What a supervisor tells a session.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Order {
+    /// Finish, and be gone by this time.
+    Drain(Timestamp),
+    /// Be gone now.
+    Abort,
+}
+
+impl<H: Handler> Session<H> {
+    /// A session over a socket that is connected. The handler sees nothing of it before [`Session::open`].
+    #[must_use]
+    pub fn new(now: Timestamp, socket: SocketId, peer: Peer, config: Arc<ConnectionConfig>, handler: H) -> Self {
+        let mail = Mail::new(config.mailbox);
+        let connection = Connection::new(now, socket, config);
+        Self { connection, handler, peer, now, timers: SessionTimers::NONE, mail, phase: Phase::New, closed: None }
+    }
+
+    /// Tells the handler that the connection is there. Every other mutator does so first if it was not done; a second call does nothing.
+    pub fn open(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        if self.phase == Phase::New {
+            self.phase = Phase::Open;
+            self.call(|handler, cx| handler.on_open(cx));
+            self.dispatch();
+        }
+    }
+
+    /// Carries out what the supervisor wants.
+    pub fn order(&mut self, now: Timestamp, order: Order) {
+        self.open(now);
+        match order {
+            Order::Drain(deadline) => {
+                self.connection.drain_by(self.now, deadline);
+                if self.phase == Phase::Open {
+                    self.phase = Phase::Draining;
+                    if self.connection.life() == Life::Open {
+                        self.call(|handler, cx| handler.on_draining(cx));
+                    }
+                }
+            }
+            Order::Abort => self.connection.abort_with(self.now, CloseReason::Ordered),
+        }
+        self.dispatch();
+    }
+
+    /// Delivers a message to the handler.
+    ///
+    /// # Errors
+    /// The connection is gone: the message comes back.
+    pub fn deliver(&mut self, now: Timestamp, message: H::Message) -> Result<(), H::Message> {
+        self.open(now);
+        if self.phase == Phase::Closed {
+            return Err(message);
+        }
+        self.call(|handler, cx| handler.on_message(cx, message));
+        self.dispatch();
+        Ok(())
+    }
+
+    /// The session's socket.
+    #[must_use]
+    pub const fn socket(&self) -> SocketId {
+        self.connection.socket()
+    }
+
+    /// The other end.
+    #[must_use]
+    pub const fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// The handler.
+    #[must_use]
+    pub const fn handler(&self) -> &H {
+        &self.handler
+    }
+
+    /// The connection.
+    #[must_use]
+    pub const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(crate) fn next_event(&mut self) -> Option<SessionEvent<H::Message>> {
+        if let Some((to, message)) = self.mail.pop() {
+            return Some(SessionEvent::Post { to, message });
+        }
+        self.closed.take().map(SessionEvent::Closed)
+    }
+
+    pub(crate) fn next_operation(&mut self) -> Option<Op> {
+        if self.phase == Phase::New { None } else { self.connection.next_operation() }
+    }
+
+    /// Hands what has happened to the handler. Each event is taken out before the handler sees it, so this ends.
+    fn dispatch(&mut self) {
+        while let Some(event) = self.connection.next_event() {
+            match event {
+                ConnectionEvent::Data(data) => self.call(|handler, cx| handler.on_data(cx, data)),
+                ConnectionEvent::PeerFinished => self.call(|handler, cx| handler.on_peer_finished(cx)),
+                ConnectionEvent::Writable => self.call(|handler, cx| handler.on_writable(cx)),
+                ConnectionEvent::Closed(report) => {
+                    self.phase = Phase::Closed;
+                    self.timers = SessionTimers::NONE;
+                    self.closed = Some(report);
+                    self.handler.on_closed(&report);
+                }
+            }
+        }
+    }
+
+    fn call(&mut self, callback: impl FnOnce(&mut H, &mut Context<'_, H::Message>)) {
+        let scope = Scope {
+            now: self.now,
+            socket: self.connection.socket(),
+            peer: &self.peer,
+            timers: &mut self.timers,
+            mail: &mut self.mail,
+        };
+        callback(&mut self.handler, &mut Context::new(&mut self.connection, scope));
+    }
+
+    /// Fires the timers that are due, each at most once: one that is set again to a time that is due waits for the next call.
+    fn fire_timers(&mut self) {
+        for timer in TimerId::ALL {
+            if self.timers.at(timer).is_due(self.now) {
+                self.timers.set(timer, Timestamp::NEVER);
+                self.call(|handler, cx| handler.on_timer(cx, timer));
+                self.dispatch();
+            }
+        }
+    }
+}
+
+impl<H: Handler> Machine for Session<H> {
+    type Event = SessionEvent<H::Message>;
+
+    fn poll(&mut self) -> Option<Output<Self::Event>> {
+        match self.next_event() {
+            Some(event) => Some(Output::Event(event)),
+            None => self.next_operation().map(Output::Submit),
+        }
+    }
+
+    fn complete(&mut self, now: Timestamp, done: Completion) -> Result<(), Misuse> {
+        self.open(now);
+        self.connection.complete(self.now, done)?;
+        self.dispatch();
+        Ok(())
+    }
+
+    fn broken(&mut self, now: Timestamp, socket: SocketId, fault: Fault) {
+        self.open(now);
+        self.connection.broken(self.now, socket, fault);
+        self.dispatch();
+    }
+
+    fn handle_timeout(&mut self, now: Timestamp) {
+        self.open(now);
+        self.connection.handle_timeout(self.now);
+        self.dispatch();
+        self.fire_timers();
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        let connection = self.connection.deadline().unwrap_or(Timestamp::NEVER);
+        connection.min(self.timers.earliest()).as_deadline()
+    }
+
+    fn in_flight(&self) -> usize {
+        self.connection.in_flight()
+    }
+}
+
+/// The connection, the handler, the handler's timers relative to `now`, and how much mail waits.
+impl<H: Handler + Canonical> Canonical for Session<H> {
+    fn canonical(&self, now: Timestamp, out: &mut Vec<u8>) {
+        let now = now.max(self.now);
+        self.connection.canonical(now, out);
+        self.handler.canonical(now, out);
+        for timer in TimerId::ALL {
+            encode::deadline(out, self.timers.at(timer), now);
+        }
+        encode::length(out, self.mail.len());
+        encode::byte(
+            out,
+            match self.phase {
+                Phase::New => 0,
+                Phase::Open => 1,
+                Phase::Draining => 2,
+                Phase::Closed => 3,
+            },
+        );
+        encode::flag(out, self.closed.is_some());
+    }
+}
