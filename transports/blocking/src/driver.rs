@@ -1,0 +1,104 @@
+//! One thread, one machine: the loop.
+
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use sansock::{Completion, Machine, Output, SocketId, Timestamp};
+use sansock_system::{Clock, Interest, Observer, Ready, Sockets};
+
+/// So many outputs are handled before the mailbox and the clock are looked at again: a peer that sends without a pause must not keep
+/// everything else waiting.
+const OUTPUTS_PER_TURN: usize = 64;
+
+/// Drives machines over real sockets, blocking in `poll(2)` and nowhere else.
+pub(crate) struct Driver {
+    pub(crate) sockets: Sockets,
+    pub(crate) clock: Clock,
+    observer: Option<Arc<dyn Observer>>,
+    ready: Vec<(SocketId, Ready)>,
+}
+
+impl Driver {
+    pub(crate) fn new(sockets: Sockets, clock: Clock, observer: Option<Arc<dyn Observer>>) -> Self {
+        Self { sockets, clock, observer, ready: Vec::new() }
+    }
+
+    /// Does what the machine wants, up to the limit of a turn. True if it has nothing more to do.
+    pub(crate) fn turn<M: Machine>(&mut self, machine: &mut M, mut on_event: impl FnMut(&mut Self, M::Event)) -> bool {
+        for _ in 0..OUTPUTS_PER_TURN {
+            match machine.poll() {
+                None => return true,
+                Some(Output::Event(event)) => on_event(self, event),
+                Some(Output::Submit(op)) => {
+                    if let Some(observer) = &self.observer {
+                        observer.submitted(self.clock.now(), &op);
+                    }
+                    if let Some(done) = self.sockets.submit(op) {
+                        self.complete(machine, done);
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    /// Waits until a socket is ready, `mailbox` is readable or the deadline is due; with `poll_only`, looks without waiting. Then hands in
+    /// what has completed, and after that the time-outs.
+    pub(crate) fn wait<M: Machine>(&mut self, machine: &mut M, mailbox: BorrowedFd<'_>, poll_only: bool) {
+        let timeout = if poll_only { Some(Timestamp::ZERO) } else { machine.deadline() };
+        self.poll(mailbox, timeout);
+        let mut ready = std::mem::take(&mut self.ready);
+        for (socket, direction) in ready.drain(..) {
+            while let Some(done) = self.sockets.retry(socket, direction) {
+                self.complete(machine, done);
+            }
+        }
+        self.ready = ready;
+        machine.handle_timeout(self.clock.now());
+    }
+
+    fn poll(&mut self, mailbox: BorrowedFd<'_>, deadline: Option<Timestamp>) {
+        let mut sockets = Vec::with_capacity(2);
+        let mut fds = Vec::with_capacity(3);
+        fds.push(PollFd::from_borrowed_fd(mailbox, PollFlags::IN));
+        for (socket, handle, interest) in self.sockets.waiting() {
+            fds.push(PollFd::new(&**handle, flags(interest)));
+            sockets.push((socket, interest));
+        }
+        let timeout = deadline.map(|deadline| {
+            let span = self.clock.until(deadline);
+            Timespec { tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(span.subsec_nanos()) }
+        });
+        // A signal, like any other reason to wake early, leads to another look.
+        if poll(&mut fds, timeout.as_ref()).is_err() {
+            return;
+        }
+        for (fd, (socket, interest)) in fds.iter().skip(1).zip(sockets) {
+            let events = fd.revents();
+            let broken = events.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL);
+            if interest.readable && (broken || events.contains(PollFlags::IN)) {
+                self.ready.push((socket, Ready::Readable));
+            }
+            if interest.writable && (broken || events.contains(PollFlags::OUT)) {
+                self.ready.push((socket, Ready::Writable));
+            }
+        }
+    }
+
+    fn complete<M: Machine>(&self, machine: &mut M, done: Completion) {
+        let now = self.clock.now();
+        if let Some(observer) = &self.observer {
+            observer.completed(now, &done);
+        }
+        let result = machine.complete(now, done);
+        debug_assert!(result.is_ok(), "the table completes what was submitted, once: {result:?}");
+    }
+}
+
+fn flags(interest: Interest) -> PollFlags {
+    let mut flags = PollFlags::empty();
+    flags.set(PollFlags::IN, interest.readable);
+    flags.set(PollFlags::OUT, interest.writable);
+    flags
+}

@@ -1,0 +1,207 @@
+//! A server or a client at work: its thread, and the handle to it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use sansock::{CloseReport, Handler, Service, SocketId};
+use sansock_system::{Clock, Observer, Sockets};
+
+use crate::driver::Driver;
+use crate::mailbox::Mailbox;
+use crate::session::{self, Directory, Letter, Shared};
+use crate::supervisor::{Notice, Sorted, Supervisor};
+
+/// So many messages from other threads may wait for one session.
+const MAILBOX: usize = 64;
+
+/// What others tell a supervisor's thread.
+pub(crate) enum Command {
+    Gone(SocketId, CloseReport),
+    Drain(Duration),
+    Stop,
+}
+
+/// A server or a client at work in threads of its own. `M` is the message type of its handlers, `R` its report.
+///
+/// Dropping it stops everything and waits for the threads to end.
+pub struct Running<M: Send + 'static, R> {
+    shared: Arc<Shared<M>>,
+    thread: Option<JoinHandle<R>>,
+}
+
+impl<M: Send + 'static, R> Running<M, R> {
+    /// Takes no new connections, tells every session to finish, and aborts what is left after `span`.
+    pub fn drain(&self, span: Duration) {
+        self.shared.supervisor.put(Command::Drain(span));
+    }
+
+    /// Aborts everything now.
+    pub fn stop(&self) {
+        self.shared.supervisor.put(Command::Stop);
+    }
+
+    /// Delivers a message to a session.
+    ///
+    /// # Errors
+    /// There is no such session, or 64 messages wait for it already: the message comes back.
+    pub fn post(&self, to: SocketId, message: M) -> Result<(), M> {
+        match self.shared.directory.find(to) {
+            None => Err(message),
+            Some(mailbox) => mailbox.offer(Letter::Message(message), MAILBOX).map_err(|letter| match letter {
+                Letter::Message(message) => message,
+                Letter::Order(_) => unreachable!("a message was offered"),
+            }),
+        }
+    }
+
+    /// A handle for other threads.
+    #[must_use]
+    pub fn remote(&self) -> Remote<M> {
+        Remote { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Waits until everything has ended, and gives the account of it. Without a [`drain`](Running::drain) or [`stop`](Running::stop) a server
+    /// goes on for ever, and a client until its connection ends.
+    ///
+    /// # Panics
+    /// Goes on with a panic of the thread, which would be a bug of this crate.
+    #[must_use]
+    pub fn join(mut self) -> R {
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(report)) => report,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => unreachable!("the thread is joined once"),
+        }
+    }
+}
+
+impl<M: Send + 'static, R> Drop for Running<M, R> {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            self.stop();
+            // Its panic, if it had one, was reported by the hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A handle that can be copied and sent to other threads; it does not keep anything running.
+pub struct Remote<M> {
+    shared: Arc<Shared<M>>,
+}
+
+impl<M> Clone for Remote<M> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<M> Remote<M> {
+    /// See [`Running::drain`].
+    pub fn drain(&self, span: Duration) {
+        self.shared.supervisor.put(Command::Drain(span));
+    }
+
+    /// See [`Running::stop`].
+    pub fn stop(&self) {
+        self.shared.supervisor.put(Command::Stop);
+    }
+}
+
+type Message<P> = <<<P as Supervisor>::Service as Service>::Handler as Handler>::Message;
+
+/// Starts a supervisor's thread.
+pub(crate) fn start<P>(
+    machine: P,
+    clock: Clock,
+    observer: Option<Arc<dyn Observer>>,
+    on_notice: impl FnMut(Notice) + Send + 'static,
+) -> io::Result<Running<Message<P>, P::Report>>
+where
+    P: Supervisor,
+    <P::Service as Service>::Handler: Send + 'static,
+    Message<P>: Send + 'static,
+{
+    let shared = Arc::new(Shared { clock, observer, directory: Directory::new(), supervisor: Mailbox::new()? });
+    let own = Arc::clone(&shared);
+    let thread = thread::Builder::new().name("supervisor".into()).spawn(move || Threads::new(own, on_notice).run(machine))?;
+    Ok(Running { shared, thread: Some(thread) })
+}
+
+/// The supervisor's side of its sessions' threads.
+struct Threads<M, F> {
+    shared: Arc<Shared<M>>,
+    sessions: BTreeMap<SocketId, JoinHandle<()>>,
+    on_notice: F,
+}
+
+impl<M: Send + 'static, F: FnMut(Notice)> Threads<M, F> {
+    fn new(shared: Arc<Shared<M>>, on_notice: F) -> Self {
+        Self { shared, sessions: BTreeMap::new(), on_notice }
+    }
+
+    fn run<P>(mut self, mut machine: P) -> P::Report
+    where
+        P: Supervisor,
+        <P::Service as Service>::Handler: Handler<Message = M> + Send + 'static,
+    {
+        let shared = Arc::clone(&self.shared);
+        let mut driver = Driver::new(Sockets::new(), shared.clock, shared.observer.clone());
+        let mut stopped = None;
+        loop {
+            let idle = driver.turn(&mut machine, |driver, event| match P::sort(event) {
+                Sorted::Opened { socket, peer, session } => {
+                    (self.on_notice)(Notice::Opened { socket, peer });
+                    self.open(driver, session);
+                }
+                Sorted::Order { socket, order } => {
+                    if let Some(mailbox) = shared.directory.find(socket) {
+                        mailbox.put(Letter::Order(order));
+                    }
+                }
+                Sorted::Notice(notice) => (self.on_notice)(notice),
+                Sorted::Stopped(report) => stopped = Some(report),
+            });
+            if let Some(report) = stopped {
+                return report;
+            }
+            driver.wait(&mut machine, shared.supervisor.fd(), !idle);
+            shared.supervisor.hush();
+            while let Some(command) = shared.supervisor.take() {
+                self.obey(&mut machine, command);
+            }
+        }
+    }
+
+    fn open<H>(&mut self, driver: &mut Driver, session: sansock::Session<H>)
+    where
+        H: Handler<Message = M> + Send + 'static,
+    {
+        let socket = session.socket();
+        // Without a socket or a thread the session is dropped, and a guard has said so.
+        if let Some(handle) = driver.sockets.take(socket)
+            && let Ok(thread) = session::spawn(session, handle, Arc::clone(&self.shared))
+        {
+            self.sessions.insert(socket, thread);
+        }
+    }
+
+    fn obey<P: Supervisor>(&mut self, machine: &mut P, command: Command) {
+        let now = self.shared.clock.now();
+        match command {
+            Command::Drain(span) => machine.drain(now, now + span),
+            Command::Stop => machine.stop(now),
+            Command::Gone(socket, report) => {
+                // The last thing the thread did was to say so; no thread is left behind.
+                if let Some(thread) = self.sessions.remove(&socket) {
+                    let _ = thread.join();
+                }
+                (self.on_notice)(Notice::Closed { socket, report });
+                machine.gone(now, socket, &report);
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! One future that owns a node.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use async_io::Timer;
+use sansock::{
+    ClientConfig, Completion, Handler, Machine, Misuse, Node, NodeEvent, Op, Output, ServerConfig, Service, SlotRange, SocketId,
+    SupervisorId, Timestamp,
+};
+use sansock_system::{CatchPanics, Clock, Observer, Ready, Sockets};
+
+use crate::shared::{Bell, Command, Remote};
+use crate::watches::Watches;
+
+/// So many outputs are handled before other tasks get a turn.
+const OUTPUTS_PER_TURN: usize = 64;
+
+/// Servers, clients and all their sessions, driven over real sockets by whoever polls [`run`](Driver::run) or
+/// [`next_event`](Driver::next_event).
+///
+/// Those futures can be dropped and made anew at any time: everything is here, and nothing is lost. Dropping the driver closes every
+/// socket at once. Handlers need not be `Send`: they run where the driver is polled.
+pub struct Driver<S: Service> {
+    node: Node<CatchPanics<S>>,
+    sockets: Sockets,
+    clock: Clock,
+    observer: Option<Arc<dyn Observer>>,
+    /// Declared after the sockets it watches and holds its own references, so any order of dropping is right.
+    watches: Watches,
+    bell: Arc<Bell>,
+    remote: Remote<<S::Handler as Handler>::Message>,
+    timer: Timer,
+    timer_at: Timestamp,
+    ready: Vec<(SocketId, Ready)>,
+}
+
+impl<S: Service> Default for Driver<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S: Service> Driver<S> {
+    /// A driver without servers or clients.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::observed(None)
+    }
+
+    /// A driver with somebody who sees every operation and completion.
+    #[must_use]
+    pub fn observed(observer: Option<Arc<dyn Observer>>) -> Self {
+        let bell = Arc::new(Bell::default());
+        Self {
+            node: Node::new(SlotRange::ALL),
+            sockets: Sockets::new(),
+            clock: Clock::new(),
+            observer,
+            watches: Watches::new(Arc::clone(&bell)),
+            remote: Remote::new(Arc::clone(&bell)),
+            bell,
+            timer: Timer::never(),
+            timer_at: Timestamp::NEVER,
+            ready: Vec::new(),
+        }
+    }
+
+    /// Adds a server. It starts when the driver is polled.
+    ///
+    /// # Errors
+    /// [`MisuseKind::Slots`](sansock::MisuseKind::Slots) if there are too many sockets to name.
+    pub fn serve(&mut self, config: ServerConfig, service: S) -> Result<SupervisorId, Misuse> {
+        self.node.serve(self.clock.now(), config, CatchPanics::new(service))
+    }
+
+    /// Adds a client. It starts when the driver is polled.
+    ///
+    /// # Errors
+    /// [`MisuseKind::Slots`](sansock::MisuseKind::Slots) if there are too many sockets to name.
+    pub fn connect(&mut self, config: ClientConfig, service: S) -> Result<SupervisorId, Misuse> {
+        self.node.connect(self.clock.now(), config, CatchPanics::new(service))
+    }
+
+    /// A handle for other tasks and threads.
+    #[must_use]
+    pub fn remote(&self) -> Remote<<S::Handler as Handler>::Message> {
+        self.remote.clone()
+    }
+
+    /// The node.
+    #[must_use]
+    pub const fn node(&self) -> &Node<CatchPanics<S>> {
+        &self.node
+    }
+
+    /// Works until every server and client has stopped.
+    pub async fn run(&mut self, mut on_event: impl FnMut(NodeEvent)) {
+        while let Some(event) = self.next_event().await {
+            on_event(event);
+        }
+    }
+
+    /// Works until something happens; `None` once every server and client has stopped.
+    pub fn next_event(&mut self) -> impl Future<Output = Option<NodeEvent>> {
+        poll_fn(|cx| self.poll_event(cx))
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<NodeEvent>> {
+        self.bell.attend(cx.waker());
+        self.obey();
+        self.retry_ready();
+        self.fire_due(cx);
+        for _ in 0..OUTPUTS_PER_TURN {
+            match self.node.poll() {
+                Some(Output::Event(event)) => return Poll::Ready(Some(event)),
+                Some(Output::Submit(op)) => self.submit(op),
+                None if self.node.is_stopped() => return Poll::Ready(None),
+                None => {
+                    if self.wait_for_deadline(cx) {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+        // There is more to do: let others have a turn first.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn obey(&mut self) {
+        while let Some(command) = self.remote.take() {
+            let now = self.clock.now();
+            match command {
+                Command::Drain(span) => self.node.drain(now, now + span),
+                Command::Stop => self.node.stop(now),
+                // A session that is gone reads nothing.
+                Command::Post(to, message) => drop(self.node.post(now, to, message)),
+            }
+        }
+    }
+
+    fn submit(&mut self, op: Op) {
+        if let Some(observer) = &self.observer {
+            observer.submitted(self.clock.now(), &op);
+        }
+        let waited_for = match &op {
+            Op::Accept(op) => op.listener(),
+            Op::Close(op) => {
+                self.watches.forget(op.socket());
+                op.socket()
+            }
+            op => op.socket(),
+        };
+        match self.sockets.submit(op) {
+            Some(done) => self.complete(done),
+            None => self.arm(waited_for),
+        }
+    }
+
+    /// Sockets that the reactor says are ready.
+    fn retry_ready(&mut self) {
+        let mut ready = std::mem::take(&mut self.ready);
+        self.bell.take(&mut ready);
+        for (socket, direction) in ready.drain(..) {
+            self.watches.woken(socket, direction);
+            while let Some(done) = self.sockets.retry(socket, direction) {
+                self.complete(done);
+            }
+            self.arm(socket);
+        }
+        self.ready = ready;
+    }
+
+    fn arm(&mut self, socket: SocketId) {
+        let interest = self.sockets.interest(socket);
+        if !interest.readable && !interest.writable {
+            return;
+        }
+        if let Some(handle) = self.sockets.handle(socket)
+            && let Err(error) = self.watches.arm(socket, handle, interest)
+        {
+            self.broken(socket, &error);
+        }
+    }
+
+    /// The reactor does not take the socket: nothing would ever be heard of it.
+    fn broken(&mut self, socket: SocketId, error: &io::Error) {
+        let fault = sansock_system::fault::fault_of(error, sansock::OpKind::Create);
+        self.node.broken(self.clock.now(), socket, fault);
+    }
+
+    fn complete(&mut self, done: Completion) {
+        let now = self.clock.now();
+        if let Some(observer) = &self.observer {
+            observer.completed(now, &done);
+        }
+        let result = self.node.complete(now, done);
+        debug_assert!(result.is_ok(), "the table completes what was submitted, once: {result:?}");
+    }
+
+    fn fire_due(&mut self, cx: &mut Context<'_>) {
+        if Pin::new(&mut self.timer).poll(cx).is_ready() {
+            self.timer_at = Timestamp::NEVER;
+        }
+        let now = self.clock.now();
+        if self.node.deadline().is_some_and(|deadline| deadline <= now) {
+            self.node.handle_timeout(now);
+        }
+    }
+
+    /// Sets the timer to the node's deadline; false if that is due already, and was dealt with.
+    fn wait_for_deadline(&mut self, cx: &mut Context<'_>) -> bool {
+        let deadline = self.node.deadline().unwrap_or(Timestamp::NEVER);
+        if deadline.is_due(self.clock.now()) {
+            self.node.handle_timeout(self.clock.now());
+            return false;
+        }
+        if deadline != self.timer_at {
+            self.timer_at = deadline;
+            match self.clock.instant(deadline) {
+                Some(at) => self.timer.set_at(at),
+                None => self.timer = Timer::never(),
+            }
+        }
+        if Pin::new(&mut self.timer).poll(cx).is_ready() {
+            self.timer_at = Timestamp::NEVER;
+            return false;
+        }
+        true
+    }
+}

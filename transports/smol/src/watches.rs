@@ -1,0 +1,109 @@
+//! Waiting for sockets with the reactor.
+
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use async_io::Async;
+use sansock::SocketId;
+use sansock_system::{Handle, Interest, Ready};
+
+use crate::shared::{Bell, SocketWaker};
+
+/// The reactor's registrations, by slot. One is made when something waits for a socket for the first time, and goes before the socket is
+/// closed.
+pub(crate) struct Watches {
+    bell: Arc<Bell>,
+    watches: Vec<Option<Watch>>,
+}
+
+struct Watch {
+    socket: SocketId,
+    source: Async<Handle>,
+    readable: Direction,
+    writable: Direction,
+}
+
+struct Direction {
+    waker: Waker,
+    /// The reactor will wake us.
+    armed: bool,
+}
+
+impl Watches {
+    pub(crate) fn new(bell: Arc<Bell>) -> Self {
+        Self { bell, watches: Vec::new() }
+    }
+
+    /// Makes sure that we are woken for what the socket is waited for.
+    pub(crate) fn arm(&mut self, socket: SocketId, handle: &Handle, interest: Interest) -> io::Result<()> {
+        let index = socket.slot() as usize;
+        while self.watches.len() <= index {
+            self.watches.push(None);
+        }
+        if self.watches[index].as_ref().is_none_or(|watch| watch.socket != socket) {
+            // The old registration first: the descriptor may have the same number.
+            self.watches[index] = None;
+            self.watches[index] = Some(Watch::new(socket, handle, &self.bell)?);
+        }
+        if let Some(watch) = &mut self.watches[index] {
+            if interest.readable && watch.readable.begin() {
+                let poll = watch.source.poll_readable(&mut Context::from_waker(&watch.readable.waker));
+                watch.readable.note(&poll);
+            }
+            if interest.writable && watch.writable.begin() {
+                let poll = watch.source.poll_writable(&mut Context::from_waker(&watch.writable.waker));
+                watch.writable.note(&poll);
+            }
+        }
+        Ok(())
+    }
+
+    /// The reactor has woken us for this.
+    pub(crate) fn woken(&mut self, socket: SocketId, ready: Ready) {
+        if let Some(Some(watch)) = self.watches.get_mut(socket.slot() as usize)
+            && watch.socket == socket
+        {
+            match ready {
+                Ready::Readable => watch.readable.armed = false,
+                Ready::Writable => watch.writable.armed = false,
+            }
+        }
+    }
+
+    /// The socket is about to be closed.
+    pub(crate) fn forget(&mut self, socket: SocketId) {
+        if let Some(watch) = self.watches.get_mut(socket.slot() as usize)
+            && watch.as_ref().is_some_and(|watch| watch.socket == socket)
+        {
+            *watch = None;
+        }
+    }
+}
+
+impl Watch {
+    fn new(socket: SocketId, handle: &Handle, bell: &Arc<Bell>) -> io::Result<Self> {
+        let direction =
+            |ready| Direction { waker: Arc::new(SocketWaker { socket, ready, bell: Arc::clone(bell) }).into(), armed: false };
+        Ok(Self {
+            socket,
+            source: Async::new_nonblocking(Arc::clone(handle))?,
+            readable: direction(Ready::Readable),
+            writable: direction(Ready::Writable),
+        })
+    }
+}
+
+impl Direction {
+    /// True if the reactor has to be asked.
+    fn begin(&mut self) -> bool {
+        !std::mem::replace(&mut self.armed, true)
+    }
+
+    /// The reactor may know already that the socket is ready, or broken: then it will not wake us, so we do.
+    fn note(&self, poll: &Poll<io::Result<()>>) {
+        if poll.is_ready() {
+            self.waker.wake_by_ref();
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! One operation, one attempt: the system calls behind each, none of which blocks.
+
+use std::io::{self, IoSlice};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use sansock::{
+    AcceptOp, Address, BindOp, CloseOp, Completion, ConnectOp, Connected, CreateOp, Fault, FaultKind, ListenOp, OpKind,
+    OptionName, RecvOp, RefusedOptions, SendOp, ShutdownOp, SocketOptions,
+};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
+
+use crate::buffer::ReceiveBuffer;
+use crate::fault::fault_of;
+
+/// What came of an attempt.
+pub(crate) enum Attempt<O> {
+    Done(Completion),
+    /// It would block: try again when the socket is ready.
+    Again(O),
+}
+
+pub(crate) fn create(op: CreateOp) -> (Option<TcpStream>, Completion) {
+    let domain = match op.address() {
+        Address::Ip(SocketAddr::V4(_)) => Domain::IPV4,
+        Address::Ip(SocketAddr::V6(_)) => Domain::IPV6,
+        _ => return (None, op.failed(FaultKind::Unsupported.into())),
+    };
+    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP)).and_then(|socket| {
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    });
+    match socket {
+        Ok(socket) => {
+            let refused = set_options(&socket, op.options(), domain == Domain::IPV6);
+            (Some(socket.into()), op.created(refused))
+        }
+        Err(error) => (None, op.failed(fault_of(&error, OpKind::Create))),
+    }
+}
+
+pub(crate) fn bind(socket: &Socket, op: BindOp) -> Completion {
+    let address = match socket_address(op.address()) {
+        Ok(address) => address,
+        Err(fault) => return op.failed(fault),
+    };
+    match socket.bind(&address) {
+        Ok(()) => op.bound(local(socket)),
+        Err(error) => op.failed(fault_of(&error, OpKind::Bind)),
+    }
+}
+
+pub(crate) fn listen(socket: &Socket, op: ListenOp) -> Completion {
+    let backlog = i32::try_from(op.backlog()).unwrap_or(i32::MAX);
+    match socket.listen(backlog) {
+        Ok(()) => op.listening(local(socket)),
+        Err(error) => op.failed(fault_of(&error, OpKind::Listen)),
+    }
+}
+
+/// An accept; the socket that it made, if it did.
+pub(crate) fn accept(listener: &Socket, op: AcceptOp) -> (Option<TcpStream>, Attempt<AcceptOp>) {
+    match retrying(|| listener.accept()) {
+        Ok((socket, peer)) => match socket.set_nonblocking(true) {
+            Ok(()) => {
+                let peer = peer.as_socket().map(Address::Ip);
+                let refused = set_options(&socket, op.options(), peer.is_some_and(is_v6));
+                let connected = Connected { peer, local: local(&socket), refused };
+                (Some(socket.into()), Attempt::Done(op.accepted(connected)))
+            }
+            Err(error) => (None, Attempt::Done(op.failed(fault_of(&error, OpKind::Accept)))),
+        },
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock && op.wait() => (None, Attempt::Again(op)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => (None, Attempt::Done(op.none())),
+        Err(error) => (None, Attempt::Done(op.failed(fault_of(&error, OpKind::Accept)))),
+    }
+}
+
+/// The first attempt of a connect. It is never called again for the same socket: what follows is [`check_connect`].
+pub(crate) fn connect(socket: &Socket, op: ConnectOp) -> Attempt<ConnectOp> {
+    let address = match socket_address(op.address()) {
+        Ok(address) => address,
+        Err(fault) => return Attempt::Done(op.failed(fault)),
+    };
+    match socket.connect(&address) {
+        Ok(()) => Attempt::Done(op.connected(connected(socket))),
+        Err(error) => match connect_progress(&error) {
+            Progress::UnderWay => Attempt::Again(op),
+            Progress::Done => Attempt::Done(op.connected(connected(socket))),
+            Progress::Failed => Attempt::Done(op.failed(fault_of(&error, OpKind::Connect))),
+        },
+    }
+}
+
+/// The socket is writable, or broken, or woke us for nothing.
+pub(crate) fn check_connect(socket: &Socket, op: ConnectOp) -> Attempt<ConnectOp> {
+    match socket.take_error() {
+        Ok(Some(error)) | Err(error) => Attempt::Done(op.failed(fault_of(&error, OpKind::Connect))),
+        // Only a connected socket has a peer: anything else was a spurious wake-up.
+        Ok(None) if socket.peer_addr().is_ok() => Attempt::Done(op.connected(connected(socket))),
+        Ok(None) => Attempt::Again(op),
+    }
+}
+
+enum Progress {
+    UnderWay,
+    Done,
+    Failed,
+}
+
+/// An interrupted connect goes on by itself; calling it again would only say that.
+fn connect_progress(error: &io::Error) -> Progress {
+    use rustix::io::Errno;
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::INPROGRESS | Errno::INTR | Errno::ALREADY) => Progress::UnderWay,
+        Some(Errno::ISCONN) => Progress::Done,
+        _ => Progress::Failed,
+    }
+}
+
+pub(crate) fn recv(socket: &Socket, op: RecvOp, buffer: &mut ReceiveBuffer) -> Attempt<RecvOp> {
+    let room = buffer.room(op.max());
+    match retrying(|| io::Read::read(&mut &*socket, room)) {
+        Ok(0) => Attempt::Done(op.eof()),
+        Ok(count) => Attempt::Done(op.data(buffer.take(count))),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Attempt::Again(op),
+        Err(error) => Attempt::Done(op.failed(fault_of(&error, OpKind::Recv))),
+    }
+}
+
+pub(crate) fn send(socket: &Socket, op: SendOp) -> Attempt<SendOp> {
+    let result = match op.chunks() {
+        [chunk] => retrying(|| socket.send_with_flags(chunk, NO_SIGNAL)),
+        chunks => {
+            let mut slices = [IoSlice::new(&[]); sansock::MAX_CHUNKS];
+            for (slice, chunk) in slices.iter_mut().zip(chunks) {
+                *slice = IoSlice::new(chunk);
+            }
+            retrying(|| socket.send_vectored_with_flags(&slices[..chunks.len()], NO_SIGNAL))
+        }
+    };
+    match result {
+        Ok(count) => Attempt::Done(op.sent(count)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Attempt::Again(op),
+        Err(error) => Attempt::Done(op.failed(fault_of(&error, OpKind::Send))),
+    }
+}
+
+/// Where it exists, no signal: a peer that is gone is an error like any other.
+const NO_SIGNAL: i32 = if cfg!(any(target_os = "linux", target_os = "android", target_os = "freebsd")) { 0x4000 } else { 0 };
+
+pub(crate) fn shutdown(socket: &Socket, op: ShutdownOp) -> Completion {
+    match socket.shutdown(Shutdown::Write) {
+        Ok(()) => op.done(),
+        Err(error) => op.failed(fault_of(&error, OpKind::Shutdown)),
+    }
+}
+
+/// Closes by dropping. That is called once, whatever comes of it: on Linux a close that was interrupted has closed.
+pub(crate) fn close(socket: Option<std::sync::Arc<TcpStream>>, op: CloseOp) -> Completion {
+    if let Some(socket) = &socket
+        && op.abortive()
+    {
+        // Some systems refuse this after a shutdown; then the close is a plain one.
+        let _ = SockRef::from(&**socket).set_linger(Some(Duration::ZERO));
+    }
+    drop(socket);
+    op.done()
+}
+
+/// Sets the options and says which were refused. What that means is not ours to decide.
+fn set_options(socket: &Socket, options: &SocketOptions, is_v6: bool) -> RefusedOptions {
+    let wanted: [(OptionName, Option<io::Result<()>>); 6] = [
+        // On Windows this option would let another process take the port over.
+        (OptionName::ReuseAddress, options.reuse_address.value().filter(|_| cfg!(unix)).map(|on| socket.set_reuse_address(on))),
+        (OptionName::OnlyV6, options.only_v6.value().filter(|_| is_v6).map(|on| socket.set_only_v6(on))),
+        (OptionName::NoDelay, options.no_delay.value().map(|on| socket.set_tcp_nodelay(on))),
+        (
+            OptionName::KeepAlive,
+            options.keep_alive.value().map(|idle| socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))),
+        ),
+        (OptionName::SendBuffer, options.send_buffer.value().map(|size| socket.set_send_buffer_size(size as usize))),
+        (OptionName::ReceiveBuffer, options.receive_buffer.value().map(|size| socket.set_recv_buffer_size(size as usize))),
+    ];
+    wanted
+        .into_iter()
+        .filter(|(_, result)| matches!(result, Some(Err(_))))
+        .fold(RefusedOptions::NONE, |refused, (name, _)| refused.with(name))
+}
+
+fn connected(socket: &Socket) -> Connected {
+    let peer = socket.peer_addr().ok().and_then(|address| address.as_socket()).map(Address::Ip);
+    Connected { peer, local: local(socket), refused: RefusedOptions::NONE }
+}
+
+fn local(socket: &Socket) -> Option<Address> {
+    socket.local_addr().ok().and_then(|address| address.as_socket()).map(Address::Ip)
+}
+
+fn socket_address(address: Address) -> Result<SockAddr, Fault> {
+    match address {
+        Address::Ip(address) => Ok(address.into()),
+        _ => Err(FaultKind::Unsupported.into()),
+    }
+}
+
+fn is_v6(address: Address) -> bool {
+    matches!(address, Address::Ip(SocketAddr::V6(_)))
+}
+
+/// A signal is no news for a call that does not wait.
+fn retrying<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
