@@ -1,0 +1,50 @@
+//! Random scripts for one `Connection` against a ledger that was written independently of it.
+//!
+//! The scripts and the ledger are in `sansock_tests::script`; `fuzz/fuzz_targets/operations.rs` runs them too. The ledger cites the
+//! invariants that it asserts: A1 to A5, A7, A9, A10, B1, B2, B5, B7, C1 to C3, C6 to C8, D1 to D7, D9, D10, D12, D13, E4, F1, F2,
+//! F4 to F6, F8, F10, and H1 by running at all.
+
+#[path = "model/scripts.rs"]
+mod scripts;
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{FileFailurePersistence, TestRunner};
+use sansock_tests::script::check;
+
+/// The number of cases is 256, or what PROPTEST_CASES says. A case that fails is kept in `tests/tests/model.proptest-regressions`.
+fn config() -> ProptestConfig {
+    let persistence = FileFailurePersistence::WithSource("proptest-regressions");
+    ProptestConfig { failure_persistence: Some(Box::new(persistence)), ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    // A1 A2 A3 A4 A5 A7 A9 A10 B1 B2 B5 B7 C1 C2 C3 C6 C7 C8 D1 D2 D3 D4 D5 D6 D7 D9 D10 D12 D13 E4 F1 F2 F4 F5 F6 F8 F10 H1
+    #[test]
+    fn a_connection_agrees_with_its_ledger(script in scripts::any()) {
+        if let Err(error) = check(&script) {
+            return Err(TestCaseError::fail(format!("{error}\nreproduce: cargo test -p sansock-tests --test model")));
+        }
+    }
+}
+
+#[test]
+fn random_scripts_reach_everything_that_matters() {
+    let mut runner = TestRunner::deterministic();
+    let mut seen = BTreeSet::new();
+    for _ in 0..2_000 {
+        let script = scripts::any().new_tree(&mut runner).expect("every choice is legal").current();
+        seen.extend(check(&script).unwrap_or_else(|error| panic!("{error}\n{script:?}")));
+    }
+    let expected = [
+        "aborted", "broken", "cancel", "closing took too long", "confirmed", "data", "drain deadline", "eof", "final fault",
+        "half-closed by the peer for too long", "half-closed by us for too long", "impossible receive", "impossible send", "linger bytes",
+        "linger gap", "misuse", "paused for too long", "queue full", "read idle", "retry", "sent", "short send", "unconfirmed", "writable",
+        "write stall",
+    ];
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), expected);
+}

@@ -1,0 +1,61 @@
+//! What the simulated network is like.
+
+use std::time::Duration;
+
+/// The properties of a [`Network`](crate::Network). The default is a fast, faultless one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NetworkConfig {
+    /// How long a segment travels, each way. Default 1 ms.
+    pub latency: Duration,
+    /// Up to this much is added to the latency of each segment, by chance; segments of one direction never overtake each other. Default 0.
+    pub jitter: Duration,
+    /// The bytes that a socket's send buffer holds. Default 64 KiB.
+    pub send_buffer: usize,
+    /// The bytes that a socket's receive buffer holds: the largest window. Default 64 KiB.
+    pub receive_buffer: usize,
+    /// The most bytes of one segment. Default 16 KiB; 1 delivers every byte by itself.
+    pub segment: usize,
+    /// One in so many receives and sends moves fewer bytes than it could, by chance: 1 is every one, 0 is none. Default 0.
+    pub short_in: u32,
+    /// A completion is handed to its machine up to this much later than it came about, by chance. A cancel that comes in between is too
+    /// late, and the operation succeeds after all. Default 0.
+    pub completion_delay: Duration,
+    /// A lost SYN is sent again after 1 s, 2 s, 4 s... so many times, before the connect times out. Default 6 (Linux: `tcp_syn_retries`).
+    pub syn_retries: u32,
+}
+
+impl Default for NetworkConfig {
+    fn default() -> Self {
+        Self {
+            latency: Duration::from_millis(1),
+            jitter: Duration::ZERO,
+            send_buffer: 64 * 1024,
+            receive_buffer: 64 * 1024,
+            segment: 16 * 1024,
+            short_in: 0,
+            completion_delay: Duration::ZERO,
+            syn_retries: 6,
+        }
+    }
+}
+
+/// How often each thing happened that a configuration makes possible. A test that relies on one of them asserts that it did happen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Hits {
+    /// Receives that were cut short by chance.
+    pub short_receives: u64,
+    /// Sends that were cut short by chance, or by a full buffer.
+    pub short_sends: u64,
+    /// Segments that were put off by jitter.
+    pub jitter: u64,
+    /// Completions that were put off.
+    pub late_completions: u64,
+    /// Sockets that could not be had because a host had no descriptor left.
+    pub descriptor_limit: u64,
+    /// SYNs that were dropped because a backlog was full.
+    pub dropped_syns: u64,
+    /// Sends that found no room at all.
+    pub full_buffers: u64,
+    /// Resets that were sent.
+    pub resets: u64,
+}
