@@ -1,1 +1,9 @@
-//! Placeholder.
+//! What the tests and examples that span crates share: an echo handler, scripted handlers with a history of what they saw, and the three
+//! transports behind one call.
+
+pub mod echo;
+pub mod history;
+pub mod play;
+pub mod run;
+pub mod script;
+pub mod system;

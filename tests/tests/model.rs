@@ -41,9 +41,30 @@ fn random_scripts_reach_everything_that_matters() {
         seen.extend(check(&script).unwrap_or_else(|error| panic!("{error}\n{script:?}")));
     }
     let expected = [
-        "aborted", "broken", "cancel", "closing took too long", "confirmed", "data", "drain deadline", "eof", "final fault",
-        "half-closed by the peer for too long", "half-closed by us for too long", "impossible receive", "impossible send", "linger bytes",
-        "linger gap", "misuse", "paused for too long", "queue full", "read idle", "retry", "sent", "short send", "unconfirmed", "writable",
+        "aborted",
+        "broken",
+        "cancel",
+        "closing took too long",
+        "confirmed",
+        "data",
+        "drain deadline",
+        "eof",
+        "final fault",
+        "half-closed by the peer for too long",
+        "half-closed by us for too long",
+        "impossible receive",
+        "impossible send",
+        "linger bytes",
+        "linger gap",
+        "misuse",
+        "paused for too long",
+        "queue full",
+        "read idle",
+        "retry",
+        "sent",
+        "short send",
+        "unconfirmed",
+        "writable",
         "write stall",
     ];
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), expected);

@@ -184,7 +184,11 @@ impl Model {
         for target in Target::ALL {
             if let Some(retry) = self.retries[target as usize] {
                 let latest = if self.wants(target) == Expect::Must { retry.latest } else { Timestamp::NEVER };
-                windows.push(Window { cause: Cause::Retry(target), earliest: retry.earliest.min(now.max(retry.earliest)), latest });
+                windows.push(Window {
+                    cause: Cause::Retry(target),
+                    earliest: retry.earliest.min(now.max(retry.earliest)),
+                    latest,
+                });
             }
         }
         windows

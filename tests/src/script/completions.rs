@@ -1,7 +1,7 @@
 //! What completions do to the ledger.
 
 use sansock::state::Life;
-use sansock::{CloseReason, Fault, OpKind, Outcome, TransferClass};
+use sansock::{CloseReason, Ending, Fault, OpKind, Outcome, TransferClass};
 
 use super::model::{Expect, Fin, Flight, Model};
 use super::{Check, Target};
@@ -45,6 +45,9 @@ impl Model {
             _ => self.life = Life::Closed,
         }
         self.settle(life);
+        if self.life == Life::Ending && !self.both_finished && self.queued() == 0 && self.fin == Fin::Done {
+            self.verdict.late(if self.eof { Ending::Confirmed } else { Ending::Unconfirmed });
+        }
         Ok(())
     }
 
@@ -101,7 +104,6 @@ impl Model {
         match self.life {
             Life::Open => self.clocks.half_ended(self.now),
             Life::Ending => {
-                self.verdict.late_eof();
                 if self.delivery == Expect::Must {
                     self.delivery = Expect::May;
                 }

@@ -1,6 +1,8 @@
 //! Completions that cannot be.
 
-use sansock::{Completion, Connected, Fault, FaultKind, Machine, Misuse, MisuseKind, OpId, OpKind, Outcome, RefusedOptions, SocketId};
+use sansock::{
+    Completion, Connected, Fault, FaultKind, Machine, Misuse, MisuseKind, OpId, OpKind, Outcome, RefusedOptions, SocketId,
+};
 
 use super::{Check, Hostile, Pattern, Run, Target};
 
@@ -38,7 +40,9 @@ impl Run {
             // D6, D7
             Hostile::SentZero => self.complete_if_in_flight(Target::Send, |_| Outcome::Sent(0)),
             Hostile::SentTooMuch(0) => self.complete_if_in_flight(Target::Send, |_| Outcome::Sent(usize::MAX)),
-            Hostile::SentTooMuch(more) => self.complete_if_in_flight(Target::Send, |asked| Outcome::Sent(asked + usize::from(more))),
+            Hostile::SentTooMuch(more) => {
+                self.complete_if_in_flight(Target::Send, |asked| Outcome::Sent(asked + usize::from(more)))
+            }
             Hostile::EmptyData => self.complete_if_in_flight(Target::Recv, |_| Outcome::Data(Self::nothing())),
             Hostile::TooMuchData(more) => {
                 let from = self.model.wire;
@@ -51,10 +55,10 @@ impl Run {
 
     fn refused_elsewhere(&mut self, target: Target, slot: u32, generation: u32) -> Check {
         let socket = SocketId::new(slot, generation).expect("slots 7 and 8 are in range");
-        let id = self.model.flight(target).map_or_else(
-            || OpId::new(socket, target.kind(), 0),
-            |flight| OpId::new(socket, target.kind(), flight.id.stamp()),
-        );
+        let id = self
+            .model
+            .flight(target)
+            .map_or_else(|| OpId::new(socket, target.kind(), 0), |flight| OpId::new(socket, target.kind(), flight.id.stamp()));
         self.misused(id, natural(target.kind()), MisuseKind::UnknownSocket)
     }
 

@@ -114,7 +114,11 @@ impl Run {
 
     fn wants_more(&mut self) {
         let model = &mut self.model;
-        if model.holding() || (model.eof /*KNOWN1*/) { model.clocks.hold(model.now) } else { model.clocks.release(model.now) }
+        if model.holding() || (model.eof/*KNOWN1*/) {
+            model.clocks.hold(model.now)
+        } else {
+            model.clocks.release(model.now)
+        }
         model.clocks.stirred(model.now);
     }
 

@@ -192,7 +192,14 @@ impl Run {
     fn picture(&self) -> impl PartialEq + Debug + use<> {
         let mut canonical = Vec::new();
         self.machine.canonical(self.model.now, &mut canonical);
-        (canonical, self.machine.deadline(), self.machine.queued(), self.machine.room(), self.machine.in_flight(), self.machine.life())
+        (
+            canonical,
+            self.machine.deadline(),
+            self.machine.queued(),
+            self.machine.room(),
+            self.machine.in_flight(),
+            self.machine.life(),
+        )
     }
 
     fn agree(&self) -> Check {

@@ -48,10 +48,11 @@ impl Verdict {
         self.endings = vec![if confirmed { Ending::Confirmed } else { Ending::Unconfirmed }];
     }
 
-    /// The peer's EOF was read after all, by a receive that was being cancelled.
-    pub(crate) fn late_eof(&mut self) {
-        if self.endings == [Ending::Unconfirmed] {
-            self.endings.push(Ending::Confirmed);
+    /// What was missing came after all, from an operation that was being cancelled: A4 says that the facts decide, and does not
+    /// say whether the facts at the end or those when the ending was decided.
+    pub(crate) fn late(&mut self, ending: Ending) {
+        if !self.endings.contains(&ending) {
+            self.endings.push(ending);
         }
     }
 

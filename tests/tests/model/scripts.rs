@@ -14,20 +14,29 @@ pub(crate) fn any() -> impl Strategy<Value = Script> {
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
-    let watermarks = prop_oneof![
-        (Just(0_u16), 1..4_u16),
-        (0..64_u16, 1..64_u16),
-        (0..8_000_u16, 1..8_000_u16),
-    ];
+    let watermarks = prop_oneof![(Just(0_u16), 1..4_u16), (0..64_u16, 1..64_u16), (0..8_000_u16, 1..8_000_u16),];
     let receive = prop_oneof![1..8_u16, 1..5_000_u16];
     let credit = prop_oneof![3 => Just(None), 1 => (0..3_000_u16).prop_map(Some)];
     let linger = prop_oneof![0..4_u16, 0..10_000_u16];
-    (watermarks, receive, credit, [timeout(), timeout(), timeout(), timeout()], (span(), span(), linger), (span(), 0..4_u8)).prop_map(
-        |((low, above), receive, credit, timeouts, (closing, gap, linger), (retry, doublings))| {
+    (watermarks, receive, credit, [timeout(), timeout(), timeout(), timeout()], (span(), span(), linger), (span(), 0..4_u8))
+        .prop_map(|((low, above), receive, credit, timeouts, (closing, gap, linger), (retry, doublings))| {
             let [read_idle, write_stall, half_closed, paused] = timeouts;
-            Limits { low, above, receive, credit, read_idle, write_stall, half_closed, paused, closing, gap, linger, retry, doublings }
-        },
-    )
+            Limits {
+                low,
+                above,
+                receive,
+                credit,
+                read_idle,
+                write_stall,
+                half_closed,
+                paused,
+                closing,
+                gap,
+                linger,
+                retry,
+                doublings,
+            }
+        })
 }
 
 fn timeout() -> impl Strategy<Value = Option<Span>> {
