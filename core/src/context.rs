@@ -137,10 +137,12 @@ impl<'a, M> Context<'a, M> {
     }
 
     /// Posts a message to another connection of the same server, client or node. It is delivered after this callback; if that
-    /// connection is gone by then, it is dropped.
+    /// connection is gone by then, or its mailbox is full, it comes back to
+    /// [`Handler::on_undelivered`](crate::Handler::on_undelivered).
     ///
     /// # Errors
-    /// The mailbox is full ([`ConnectionConfig::mailbox`](crate::ConnectionConfig::mailbox)): the message comes back.
+    /// As many messages of this connection as its mailbox may hold ([`ConnectionConfig::mailbox`](crate::ConnectionConfig::mailbox)) wait
+    /// to be taken away already: the message comes back at once.
     pub fn post(&mut self, to: SocketId, message: M) -> Result<(), M> {
         self.scope.mail.push(to, message)
     }
@@ -235,6 +237,10 @@ impl<M> Mail<M> {
 
     pub(crate) fn len(&self) -> usize {
         self.posts.len()
+    }
+
+    pub(crate) const fn limit(&self) -> usize {
+        self.limit
     }
 
     fn push(&mut self, to: SocketId, message: M) -> Result<(), M> {

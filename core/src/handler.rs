@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{CloseReport, Context, Peer, TimerId};
+use crate::{CloseReport, Context, Peer, SocketId, TimerId};
 
 /// The application's side of one connection.
 ///
@@ -44,6 +44,12 @@ pub trait Handler {
     /// Another connection, or another thread, posted this message.
     fn on_message(&mut self, cx: &mut Context<'_, Self::Message>, message: Self::Message) {
         let _ = (cx, message);
+    }
+
+    /// A message that this handler posted comes back: there is no such connection any more, or its mailbox is full. By default it is
+    /// dropped. A handler that posts it again at once to a connection that is gone never comes to an end of it.
+    fn on_undelivered(&mut self, cx: &mut Context<'_, Self::Message>, to: SocketId, message: Self::Message) {
+        let _ = (cx, to, message);
     }
 
     /// The server or client is draining. By default the connection is finished. A handler that goes on is aborted at the drain's

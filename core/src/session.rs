@@ -47,7 +47,7 @@ impl<H: Handler> fmt::Debug for Session<H> {
 /// What a session tells its owner.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SessionEvent<M> {
-    /// The handler posted a message to another session.
+    /// The handler posted a message to another session: [`Session::deliver`] it there, or give it back with [`Session::undelivered`].
     Post {
         /// To whom.
         to: SocketId,
@@ -118,6 +118,21 @@ impl<H: Handler> Session<H> {
         Ok(())
     }
 
+    /// Gives a message back that the handler posted: its addressee is gone or takes no more.
+    pub fn undelivered(&mut self, now: Timestamp, to: SocketId, message: H::Message) {
+        self.open(now);
+        if self.phase != Phase::Closed {
+            self.call(|handler, cx| handler.on_undelivered(cx, to, message));
+            self.dispatch();
+        }
+    }
+
+    /// How many messages may wait for this session: [`ConnectionConfig::mailbox`].
+    #[must_use]
+    pub const fn mailbox(&self) -> usize {
+        self.mail.limit()
+    }
+
     /// The session's socket.
     #[must_use]
     pub const fn socket(&self) -> SocketId {
@@ -147,6 +162,11 @@ impl<H: Handler> Session<H> {
             return Some(SessionEvent::Post { to, message });
         }
         self.closed.take().map(SessionEvent::Closed)
+    }
+
+    /// True if the next event is a message to another session.
+    pub(crate) fn has_mail(&self) -> bool {
+        self.mail.len() > 0
     }
 
     pub(crate) fn next_operation(&mut self) -> Option<Op> {

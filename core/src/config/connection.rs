@@ -175,7 +175,8 @@ impl ConnectionConfig {
         }
     }
 
-    /// How many messages of a session may wait to be taken away by its owner. Default 64.
+    /// How many messages a session may have posted that were not yet taken away, and how many may wait for it where it has a thread of
+    /// its own. What is more comes back to whoever posted it. Default 64, which has no precedent.
     ///
     /// # Errors
     /// Zero.

@@ -67,25 +67,32 @@ impl<S: Service> Node<S> {
 
     /// Looks at everybody who was mutated, and delivers messages, until nothing is left or the limit of a turn is reached.
     pub(super) fn work(&mut self) {
-        let mut budget = MESSAGES_PER_TURN;
-        loop {
+        for _ in 0..MESSAGES_PER_TURN {
             while let Some(slot) = self.schedule.next_look() {
                 self.look_at(slot);
             }
-            let Some(left) = budget.checked_sub(1) else { return };
-            budget = left;
-            let Some((to, message)) = self.mail.pop_front() else { return };
-            // A message to a session that is gone is dropped.
-            if let Some(session) = self.members.session_mut(to)
-                && session.deliver(self.now, message).is_ok()
-            {
-                self.mark(to.slot());
-            }
+            let Some(slot) = self.schedule.next_sender() else { return };
+            self.take_event(slot);
+            self.mark(slot);
+        }
+        while let Some(slot) = self.schedule.next_look() {
+            self.look_at(slot);
         }
     }
 
+    /// Messages stay with who posted them until they are delivered, so that each sender feels its own limit; senders take turns.
     fn look_at(&mut self, slot: u32) {
-        while self.take_event(slot) {}
+        loop {
+            if let Some(Member::Session(session)) = self.members.member(slot)
+                && session.has_mail()
+            {
+                self.schedule.sends(slot);
+                break;
+            }
+            if !self.take_event(slot) {
+                break;
+            }
+        }
         if let Some(member) = self.members.member(slot) {
             let deadline = match member {
                 Member::Session(session) => session.deadline(),
@@ -112,7 +119,7 @@ impl<S: Service> Node<S> {
 
     fn on_session(&mut self, socket: SocketId, event: SessionEvent<super::Message<S>>) {
         match event {
-            SessionEvent::Post { to, message } => self.mail.push_back((to, message)),
+            SessionEvent::Post { to, message } => self.carry(socket, to, message),
             SessionEvent::Closed(report) => {
                 let Some(supervisor) = self.members.supervisor_of(socket) else { return };
                 self.members.remove_session(socket);
@@ -120,6 +127,22 @@ impl<S: Service> Node<S> {
                 if let Some((slot, owner)) = self.members.supervisor_mut(supervisor) {
                     owner.gone(self.now, socket, &report);
                     self.mark(slot);
+                }
+            }
+        }
+    }
+
+    fn carry(&mut self, from: SocketId, to: SocketId, message: super::Message<S>) {
+        let now = self.now;
+        let returned = match self.members.session_mut(to) {
+            Some(session) => session.deliver(now, message),
+            None => Err(message),
+        };
+        match returned {
+            Ok(()) => self.mark(to.slot()),
+            Err(message) => {
+                if let Some(session) = self.members.session_mut(from) {
+                    session.undelivered(now, to, message);
                 }
             }
         }

@@ -28,7 +28,6 @@ pub struct Node<S: Service> {
     now: Timestamp,
     members: Members<S>,
     schedule: Schedule,
-    mail: VecDeque<(SocketId, Message<S>)>,
     events: VecDeque<NodeEvent>,
 }
 
@@ -127,7 +126,6 @@ impl<S: Service> Node<S> {
             now: Timestamp::ZERO,
             members: Members::new(slots.first()),
             schedule: Schedule::default(),
-            mail: VecDeque::new(),
             events: VecDeque::new(),
         }
     }
@@ -263,7 +261,7 @@ impl<S: Service> Machine for Node<S> {
     }
 
     fn deadline(&self) -> Option<Timestamp> {
-        if self.mail.is_empty() { self.schedule.deadline() } else { Some(self.now) }
+        if self.schedule.has_senders() { Some(self.now) } else { self.schedule.deadline() }
     }
 
     fn in_flight(&self) -> usize {
@@ -286,7 +284,6 @@ where
             encode::number(out, u64::from(session.socket().slot()));
             session.canonical(now, out);
         }
-        encode::length(out, self.mail.len());
         encode::length(out, self.events.len());
     }
 }

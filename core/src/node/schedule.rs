@@ -11,6 +11,7 @@ use crate::Timestamp;
 pub(super) struct Schedule {
     turns: Queue,
     looks: Queue,
+    senders: Queue,
     deadlines: Deadlines,
 }
 
@@ -46,6 +47,21 @@ impl Schedule {
     /// The member gets another turn, behind all others.
     pub(super) fn again(&mut self, slot: u32) {
         self.turns.push(slot);
+    }
+
+    /// The member has messages to other members.
+    pub(super) fn sends(&mut self, slot: u32) {
+        self.senders.push(slot);
+    }
+
+    /// Whose message is delivered next.
+    pub(super) fn next_sender(&mut self) -> Option<u32> {
+        self.senders.pop()
+    }
+
+    /// True if messages wait to be delivered.
+    pub(super) fn has_senders(&self) -> bool {
+        !self.senders.members.is_empty()
     }
 
     /// Takes one member that is due.

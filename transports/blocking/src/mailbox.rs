@@ -11,14 +11,16 @@ use rustix::pipe::{PipeFlags, pipe_with};
 #[derive(Debug)]
 pub(crate) struct Mailbox<T> {
     queue: Mutex<VecDeque<T>>,
+    limit: usize,
     reader: OwnedFd,
     writer: OwnedFd,
 }
 
 impl<T> Mailbox<T> {
-    pub(crate) fn new() -> io::Result<Self> {
+    /// An empty queue that [`offer`](Mailbox::offer) fills up to `limit` entries.
+    pub(crate) fn new(limit: usize) -> io::Result<Self> {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        Ok(Self { queue: Mutex::new(VecDeque::new()), reader, writer })
+        Ok(Self { queue: Mutex::new(VecDeque::new()), limit, reader, writer })
     }
 
     /// Adds an entry, whatever is there already.
@@ -27,10 +29,10 @@ impl<T> Mailbox<T> {
         self.wake();
     }
 
-    /// Adds an entry unless `limit` are there already; then it comes back.
-    pub(crate) fn offer(&self, entry: T, limit: usize) -> Result<(), T> {
+    /// Adds an entry unless there are as many as may be; then it comes back.
+    pub(crate) fn offer(&self, entry: T) -> Result<(), T> {
         let mut queue = self.lock();
-        if queue.len() >= limit {
+        if queue.len() >= self.limit {
             return Err(entry);
         }
         queue.push_back(entry);

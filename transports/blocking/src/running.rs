@@ -14,9 +14,6 @@ use crate::mailbox::Mailbox;
 use crate::session::{self, Directory, Letter, Shared};
 use crate::supervisor::{Notice, Sorted, Supervisor};
 
-/// So many messages from other threads may wait for one session.
-const MAILBOX: usize = 64;
-
 /// What others tell a supervisor's thread.
 pub(crate) enum Command {
     Gone(SocketId, CloseReport),
@@ -46,15 +43,9 @@ impl<M: Send + 'static, R> Running<M, R> {
     /// Delivers a message to a session.
     ///
     /// # Errors
-    /// There is no such session, or 64 messages wait for it already: the message comes back.
+    /// There is no such session, or its mailbox is full ([`sansock::ConnectionConfig::mailbox`]): the message comes back.
     pub fn post(&self, to: SocketId, message: M) -> Result<(), M> {
-        match self.shared.directory.find(to) {
-            None => Err(message),
-            Some(mailbox) => mailbox.offer(Letter::Message(message), MAILBOX).map_err(|letter| match letter {
-                Letter::Message(message) => message,
-                Letter::Order(_) => unreachable!("a message was offered"),
-            }),
-        }
+        self.shared.directory.post(to, message)
     }
 
     /// A handle for other threads.
@@ -125,7 +116,7 @@ where
     <P::Service as Service>::Handler: Send + 'static,
     Message<P>: Send + 'static,
 {
-    let shared = Arc::new(Shared { clock, observer, directory: Directory::new(), supervisor: Mailbox::new()? });
+    let shared = Arc::new(Shared { clock, observer, directory: Directory::new(), supervisor: Mailbox::new(usize::MAX)? });
     let own = Arc::clone(&shared);
     let thread = thread::Builder::new().name("supervisor".into()).spawn(move || Threads::new(own, on_notice).run(machine))?;
     Ok(Running { shared, thread: Some(thread) })

@@ -30,6 +30,17 @@ impl<M> Directory<M> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&socket).cloned()
     }
 
+    /// Puts a message into a session's mailbox; it comes back if there is no such session, or no room.
+    pub(crate) fn post(&self, to: SocketId, message: M) -> Result<(), M> {
+        match self.find(to) {
+            None => Err(message),
+            Some(mailbox) => mailbox.offer(Letter::Message(message)).map_err(|letter| match letter {
+                Letter::Message(message) => message,
+                Letter::Order(_) => unreachable!("a message was offered"),
+            }),
+        }
+    }
+
     fn enter(&self, socket: SocketId, mailbox: Arc<Mailbox<Letter<M>>>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(socket, mailbox);
     }
@@ -69,7 +80,7 @@ where
     let socket = session.socket();
     // Declared before the driver, so dropped after it: by then the socket is closed.
     let gone = Gone { socket, report: CloseReport::LOST, shared: Arc::clone(&shared) };
-    let mailbox = Arc::new(Mailbox::new()?);
+    let mailbox = Arc::new(Mailbox::new(session.mailbox())?);
     shared.directory.enter(socket, Arc::clone(&mailbox));
     thread::Builder::new().name(format!("session {socket}")).spawn(move || run(gone, session, handle, &mailbox))
 }
@@ -81,12 +92,12 @@ fn run<H: Handler>(mut gone: Gone<H::Message>, mut session: Session<H>, handle: 
     let mut driver = Driver::new(sockets, shared.clock, shared.observer.clone());
     session.open(shared.clock.now());
     let mut closed = None;
+    let mut undelivered = Vec::new();
     loop {
         let idle = driver.turn(&mut session, |_, event| match event {
             SessionEvent::Post { to, message } => {
-                // A message to a session that is gone is dropped.
-                if let Some(mailbox) = shared.directory.find(to) {
-                    mailbox.put(Letter::Message(message));
+                if let Err(message) = shared.directory.post(to, message) {
+                    undelivered.push((to, message));
                 }
             }
             SessionEvent::Closed(report) => closed = Some(report),
@@ -95,7 +106,11 @@ fn run<H: Handler>(mut gone: Gone<H::Message>, mut session: Session<H>, handle: 
             gone.report = report;
             return;
         }
-        driver.wait(&mut session, mailbox.fd(), !idle);
+        let busy = !idle || !undelivered.is_empty();
+        for (to, message) in undelivered.drain(..) {
+            session.undelivered(shared.clock.now(), to, message);
+        }
+        driver.wait(&mut session, mailbox.fd(), busy);
         mailbox.hush();
         while let Some(letter) = mailbox.take() {
             let now = shared.clock.now();

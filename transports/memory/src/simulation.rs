@@ -9,7 +9,7 @@ use crate::config::{Hits, NetworkConfig};
 use crate::network::{HostId, Network};
 use crate::sockets::Sockets;
 
-/// So many outputs at one instant of virtual time are a spin.
+/// So many outputs and time-outs at one instant of virtual time are a spin, unless [`Simulation::limit_outputs`] says otherwise.
 const OUTPUTS_PER_INSTANT: u32 = 1_000_000;
 
 /// A machine of a simulation.
@@ -37,6 +37,7 @@ pub struct Simulation<M: Machine> {
     seats: Vec<Seat<M>>,
     completions: BTreeMap<(Timestamp, u64), (MachineId, Completion)>,
     sequence: u64,
+    outputs_per_instant: u32,
 }
 
 #[derive(Debug)]
@@ -47,7 +48,7 @@ struct Seat<M> {
     dirty: bool,
 }
 
-/// A machine kept producing outputs while no time passed: a bug of the core, or of a handler that posts messages without end.
+/// A machine kept giving outputs, or a deadline that is due, while no time passed: a bug of the core, or of a handler that posts messages without end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Spin {
     /// The machine.
@@ -60,7 +61,7 @@ pub struct Spin {
 
 impl fmt::Display for Spin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "machine {} gave more than {OUTPUTS_PER_INSTANT} outputs at {}", self.machine.0, self.at)?;
+        write!(f, "machine {} gave outputs or due deadlines without end at {}", self.machine.0, self.at)?;
         match self.operation {
             Some(id) => write!(f, ", the last operation being {id}"),
             None => Ok(()),
@@ -74,7 +75,18 @@ impl<M: Machine> Simulation<M> {
     /// An empty network and no machines. The seed decides all that is left to chance.
     #[must_use]
     pub fn new(config: NetworkConfig, seed: u64) -> Self {
-        Self { network: Network::new(config, seed), seats: Vec::new(), completions: BTreeMap::new(), sequence: 0 }
+        Self {
+            network: Network::new(config, seed),
+            seats: Vec::new(),
+            completions: BTreeMap::new(),
+            sequence: 0,
+            outputs_per_instant: OUTPUTS_PER_INSTANT,
+        }
+    }
+
+    /// More outputs and time-outs than this at one instant of virtual time count as a [`Spin`]. Default 1,000,000.
+    pub const fn limit_outputs(&mut self, per_instant: u32) {
+        self.outputs_per_instant = per_instant;
     }
 
     /// The network, to add hosts and to look at.
@@ -132,7 +144,15 @@ impl<M: Machine> Simulation<M> {
         let mut outputs = 0;
         loop {
             self.take_outputs(&mut outputs, &mut see)?;
-            if self.deliver_one(&mut see) || self.fire_one() {
+            if self.deliver_one(&mut see) {
+                continue;
+            }
+            if let Some(machine) = self.fire_one() {
+                // A time-out that is due again at once, for ever, gives no output at all.
+                outputs += 1;
+                if outputs > self.outputs_per_instant {
+                    return Err(Spin { machine, at: self.now(), operation: None });
+                }
                 continue;
             }
             let Some(next) = self.next_time() else { return Ok(true) };
@@ -166,7 +186,7 @@ impl<M: Machine> Simulation<M> {
             while std::mem::take(&mut self.seats[index].dirty) {
                 while let Some(output) = self.seats[index].machine.poll() {
                     *outputs += 1;
-                    if *outputs > OUTPUTS_PER_INSTANT {
+                    if *outputs > self.outputs_per_instant {
                         return Err(Spin { machine: id, at: now, operation });
                     }
                     match output {
@@ -209,15 +229,13 @@ impl<M: Machine> Simulation<M> {
         true
     }
 
-    fn fire_one(&mut self) -> bool {
+    fn fire_one(&mut self) -> Option<MachineId> {
         let now = self.network.now();
-        let due = self.seats.iter_mut().find(|seat| seat.machine.deadline().is_some_and(|deadline| deadline <= now));
-        if let Some(seat) = due {
-            seat.machine.handle_timeout(now);
-            seat.dirty = true;
-            return true;
-        }
-        false
+        let due = self.seats.iter().position(|seat| seat.machine.deadline().is_some_and(|deadline| deadline <= now))?;
+        let seat = &mut self.seats[due];
+        seat.machine.handle_timeout(now);
+        seat.dirty = true;
+        Some(MachineId(due))
     }
 
     fn next_time(&self) -> Option<Timestamp> {

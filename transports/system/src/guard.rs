@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
-use sansock::{CloseReport, Context, Handler, Peer, Service, TimerId, Verdict};
+use sansock::{CloseReport, Context, Handler, Peer, Service, SocketId, TimerId, Verdict};
 
 /// A layer around a handler or a service that turns a panic into the end of that connection: the session is aborted with
 /// [`CloseReason::HandlerFailed`](sansock::CloseReason::HandlerFailed), and the handler is not called again. A service that panics rejects
@@ -66,6 +66,10 @@ impl<H: Handler> Handler for CatchPanics<H> {
 
     fn on_message(&mut self, cx: &mut Context<'_, H::Message>, message: H::Message) {
         self.call(cx, |handler, cx| handler.on_message(cx, message));
+    }
+
+    fn on_undelivered(&mut self, cx: &mut Context<'_, H::Message>, to: SocketId, message: H::Message) {
+        self.call(cx, |handler, cx| handler.on_undelivered(cx, to, message));
     }
 
     fn on_draining(&mut self, cx: &mut Context<'_, H::Message>) {
