@@ -95,6 +95,7 @@ impl Handler for Member {
 }
 
 type AnyService = Box<dyn FnMut(&Peer) -> Verdict<Member> + Send>;
+type ServiceOf<H> = Box<dyn FnMut(&Peer) -> Verdict<H>>;
 
 fn relay(room: &Room) -> AnyService {
     let room = room.clone();
@@ -224,8 +225,7 @@ fn shout(messages: usize, mailbox: usize) -> Room {
     let room = Room::default();
     let nobody = SocketId::new(99, 9).unwrap();
     let limits = ConnectionConfig::default().mailbox(mailbox).unwrap();
-    let mut simulation: Simulation<Node<Box<dyn FnMut(&Peer) -> Verdict<Shouter>>>> =
-        Simulation::new(NetworkConfig::default(), 1);
+    let mut simulation: Simulation<Node<ServiceOf<Shouter>>> = Simulation::new(NetworkConfig::default(), 1);
     let host = simulation.network().add_host([]);
     let machine = simulation.add(host, Node::new(SlotRange::ALL));
     let config = ServerConfig::new(SocketAddr::from(([127, 0, 0, 1], 80))).connection(limits);
@@ -299,14 +299,13 @@ impl Handler for PingPong {
 #[test]
 fn two_handlers_that_answer_each_other_for_ever_do_not_keep_a_call_from_returning() {
     let (other, bounces) = <(Arc<Mutex<Vec<SocketId>>>, Arc<Mutex<u64>>)>::default();
-    let mut simulation: Simulation<Node<Box<dyn FnMut(&Peer) -> Verdict<PingPong>>>> =
-        Simulation::new(NetworkConfig::default(), 1);
+    let mut simulation: Simulation<Node<ServiceOf<PingPong>>> = Simulation::new(NetworkConfig::default(), 1);
     let host = simulation.network().add_host([]);
     let machine = simulation.add(host, Node::new(SlotRange::ALL));
     let address = SocketAddr::from(([127, 0, 0, 1], 80));
     let service = {
         let (other, bounces) = (other.clone(), bounces.clone());
-        move || -> Box<dyn FnMut(&Peer) -> Verdict<PingPong>> {
+        move || -> ServiceOf<PingPong> {
             let (other, bounces) = (other.clone(), bounces.clone());
             Box::new(move |_| Verdict::Accept(PingPong { other: other.clone(), bounces: bounces.clone() }))
         }
