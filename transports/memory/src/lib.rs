@@ -21,6 +21,7 @@ mod calls;
 mod chance;
 mod config;
 mod network;
+pub mod recording;
 mod simulation;
 mod socket;
 mod sockets;
