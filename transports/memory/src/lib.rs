@@ -22,6 +22,7 @@ mod chance;
 mod config;
 mod network;
 pub mod recording;
+pub mod scenario;
 mod simulation;
 mod socket;
 mod sockets;
