@@ -30,6 +30,7 @@ struct Inside {
 struct Member {
     room: Room,
     role: Role,
+    spoken: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,12 +45,23 @@ enum Role {
 }
 
 impl Member {
-    fn speak_when_all_are_there(&self, cx: &mut Context<'_, Bytes>) {
+    fn speak_when_all_are_there(&mut self, cx: &mut Context<'_, Bytes>) {
         if let Role::Speaker { number, wait_for, .. } = self.role {
             if self.room.0.lock().unwrap().members.len() < wait_for {
                 cx.set_timer(TimerId::A, Duration::from_millis(1));
             } else {
                 cx.send(vec![number as u8]).unwrap();
+                self.spoken = true;
+                self.leave_when_all_is_said(cx);
+            }
+        }
+    }
+
+    fn leave_when_all_is_said(&self, cx: &mut Context<'_, Bytes>) {
+        if let Role::Speaker { number, leave_after, .. } = self.role {
+            let heard = self.room.0.lock().unwrap().heard.get(&number).map_or(0, Vec::len);
+            if self.spoken && heard >= leave_after {
+                cx.finish();
             }
         }
     }
@@ -78,13 +90,9 @@ impl Handler for Member {
                     cx.post(member, data.clone()).unwrap();
                 }
             }
-            Role::Speaker { number, leave_after, .. } => {
-                let mut inside = self.room.0.lock().unwrap();
-                let heard = inside.heard.entry(number).or_default();
-                heard.extend_from_slice(&data);
-                if heard.len() >= leave_after {
-                    cx.finish();
-                }
+            Role::Speaker { number, .. } => {
+                self.room.0.lock().unwrap().heard.entry(number).or_default().extend_from_slice(&data);
+                self.leave_when_all_is_said(cx);
             }
         }
     }
@@ -99,7 +107,7 @@ type ServiceOf<H> = Box<dyn FnMut(&Peer) -> Verdict<H>>;
 
 fn relay(room: &Room) -> AnyService {
     let room = room.clone();
-    Box::new(move |_: &Peer| Verdict::Accept(Member { room: room.clone(), role: Role::Relay }))
+    Box::new(move |_: &Peer| Verdict::Accept(Member { room: room.clone(), role: Role::Relay, spoken: false }))
 }
 
 fn speaker(room: &Room, number: usize) -> AnyService {
@@ -107,7 +115,7 @@ fn speaker(room: &Room, number: usize) -> AnyService {
     let role = Role::Speaker { number, wait_for: 3, leave_after: 2 };
     Box::new(move |peer: &Peer| {
         assert!(matches!(peer.origin, Origin::Dialled { address: 0 }));
-        Verdict::Accept(Member { room: room.clone(), role })
+        Verdict::Accept(Member { room: room.clone(), role, spoken: false })
     })
 }
 
