@@ -2,7 +2,7 @@
 
 use super::{Client, ClientEvent, Place};
 use crate::flight::Flight;
-use crate::state::{DialerLife, ServiceLife, ServiceTableEvent as Step, Table};
+use crate::state::{DialerLife, SupervisorLife, SupervisorLifeEvent as Step, Table};
 use crate::{
     CancelOp, CleanupOp, CloseOp, CloseReport, Completion, Connected, DialerEvent, Machine, Misuse, MisuseKind, Op, OpId, OpKind,
     Order, Origin, Outcome, Peer, Service, Session, SocketId, StartupOp, Timestamp, Verdict,
@@ -22,13 +22,13 @@ impl<S: Service> Client<S> {
     }
 
     pub(super) fn begin_drain(&mut self, deadline: Timestamp) {
-        if self.life == ServiceLife::Starting {
+        if self.life == SupervisorLife::Starting {
             // Nothing is there that could be drained.
             return self.begin_stop();
         }
-        let was_draining = self.life == ServiceLife::Draining;
+        let was_draining = self.life == SupervisorLife::Draining;
         self.step(Step::Drain);
-        if self.life != ServiceLife::Draining || (was_draining && deadline >= self.drain_deadline) {
+        if self.life != SupervisorLife::Draining || (was_draining && deadline >= self.drain_deadline) {
             return;
         }
         // The earliest deadline wins.
@@ -42,7 +42,7 @@ impl<S: Service> Client<S> {
         self.drain_deadline = Timestamp::NEVER;
         let was = self.life;
         self.step(Step::Stop);
-        if self.life == ServiceLife::Stopping && was != ServiceLife::Stopping {
+        if self.life == SupervisorLife::Stopping && was != SupervisorLife::Stopping {
             self.dialer.cancel(self.now);
             self.order(Order::Abort);
         }
@@ -59,7 +59,7 @@ impl<S: Service> Client<S> {
     pub(super) fn step(&mut self, event: Step) {
         let was = self.life;
         self.life.step(event);
-        if self.life == ServiceLife::Stopped && was != ServiceLife::Stopped {
+        if self.life == SupervisorLife::Stopped && was != SupervisorLife::Stopped {
             self.events.push_back(ClientEvent::Stopped(self.report.clone()));
         }
     }
@@ -79,7 +79,7 @@ impl<S: Service> Client<S> {
 
     /// Startup and cleanup.
     fn take_own(&mut self, id: OpId, outcome: &Outcome) -> Result<(), Misuse> {
-        let kind = if self.life == ServiceLife::CleaningUp { OpKind::Cleanup } else { OpKind::Startup };
+        let kind = if self.life == SupervisorLife::CleaningUp { OpKind::Cleanup } else { OpKind::Startup };
         if id.kind() != kind || !self.flight.expects(id) {
             return Err(Misuse::completion(MisuseKind::NotInFlight, id, self.life.name()));
         }
@@ -104,7 +104,7 @@ impl<S: Service> Client<S> {
     fn on_started(&mut self) {
         self.initialised = true;
         self.step(Step::Started);
-        if self.life == ServiceLife::Running {
+        if self.life == SupervisorLife::Running {
             // A dialer that was not started before can be.
             let _ = self.dialer.start(self.now);
         } else {
@@ -158,7 +158,7 @@ impl<S: Service> Client<S> {
 
     /// Moves on to the end if nothing is left.
     fn settle(&mut self) {
-        let running = matches!(self.life, ServiceLife::Running | ServiceLife::Draining | ServiceLife::Stopping);
+        let running = matches!(self.life, SupervisorLife::Running | SupervisorLife::Draining | SupervisorLife::Stopping);
         let dialled = matches!(self.dialer.life(), DialerLife::Connected | DialerLife::Failed);
         if running && dialled && matches!(self.place, Place::Dialer) && self.flight.is_idle() {
             self.drain_deadline = Timestamp::NEVER;
@@ -169,12 +169,12 @@ impl<S: Service> Client<S> {
 
     pub(crate) fn next_operation(&mut self) -> Option<Op> {
         match self.life {
-            ServiceLife::Starting => self.next_own(OpKind::Startup),
-            ServiceLife::Running | ServiceLife::Draining | ServiceLife::Stopping => {
+            SupervisorLife::Starting => self.next_own(OpKind::Startup),
+            SupervisorLife::Running | SupervisorLife::Draining | SupervisorLife::Stopping => {
                 self.next_cancel().or_else(|| self.dialer.next_operation()).or_else(|| self.next_close())
             }
-            ServiceLife::CleaningUp => self.next_own(OpKind::Cleanup),
-            ServiceLife::New | ServiceLife::Stopped => None,
+            SupervisorLife::CleaningUp => self.next_own(OpKind::Cleanup),
+            SupervisorLife::New | SupervisorLife::Stopped => None,
         }
     }
 
@@ -189,7 +189,7 @@ impl<S: Service> Client<S> {
 
     /// A startup that nobody waits for any more.
     fn next_cancel(&mut self) -> Option<Op> {
-        if self.life != ServiceLife::Stopping {
+        if self.life != SupervisorLife::Stopping {
             return None;
         }
         let target = self.flight.cancel(self.control, OpKind::Startup)?;

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::flight::{Flight, Stamps};
-use crate::state::{ServiceLife, Table};
+use crate::state::{SupervisorLife, Table};
 use crate::{
     Canonical, ClientConfig, CloseReport, Completion, ConnectionConfig, DialError, Dialer, Fault, Handler, Machine, Misuse,
     MisuseKind, Order, Output, Peer, Service, Session, SlotRange, Slots, SocketId, Timestamp, encode,
@@ -20,12 +20,12 @@ use crate::{
 /// says [`Client::gone`] when it has ended. The disconnect of a well-behaved client is [`Stream::finish`](crate::Stream::finish): our FIN,
 /// then reading until the peer's; [`CloseReport::ending`] says whether the peer confirmed.
 ///
-/// The states are those of [`ServiceLife`].
+/// The states are those of [`SupervisorLife`].
 pub struct Client<S: Service> {
     service: S,
     connection: Arc<ConnectionConfig>,
     now: Timestamp,
-    life: ServiceLife,
+    life: SupervisorLife,
     /// The name under which the client itself submits operations.
     control: SocketId,
     slots: Slots,
@@ -103,7 +103,7 @@ impl<S: Service> Client<S> {
             service,
             connection: Arc::new(config.connection),
             now: Timestamp::ZERO,
-            life: ServiceLife::New,
+            life: SupervisorLife::New,
             control,
             slots: Slots::new(socket),
             dialer: Dialer::new(Arc::new(config.dialer)),
@@ -123,10 +123,10 @@ impl<S: Service> Client<S> {
     /// [`Misuse`] if it was started or stopped before.
     pub fn start(&mut self, now: Timestamp) -> Result<(), Misuse> {
         self.tick(now);
-        if self.life != ServiceLife::New {
+        if self.life != SupervisorLife::New {
             return Err(Misuse::call(MisuseKind::WrongState, "start", self.life.name()));
         }
-        self.step(crate::state::ServiceTableEvent::Start);
+        self.step(crate::state::SupervisorLifeEvent::Start);
         Ok(())
     }
 
@@ -153,7 +153,7 @@ impl<S: Service> Client<S> {
 
     /// Where the client is in its life.
     #[must_use]
-    pub const fn life(&self) -> ServiceLife {
+    pub const fn life(&self) -> SupervisorLife {
         self.life
     }
 

@@ -58,6 +58,7 @@ impl Connection {
 
     fn on_data(&mut self, data: Bytes) {
         let length = count(data.len());
+        self.receive.step(ReceiveEvent::Data);
         self.backoff.reset();
         if self.receive == ReceiveHalf::Reading {
             self.credit.spend(length);

@@ -1,7 +1,7 @@
 //! What completions do.
 
 use super::{Attempt, Dialer, DialerEvent};
-use crate::state::{DialerLife, DialerTableEvent as Step, Table};
+use crate::state::{DialerLife, DialerLifeEvent as Step, Table};
 use crate::{Completion, Connected, Fault, FaultKind, Misuse, MisuseKind, OpId, OpKind, Outcome, RefusedOptions, Timestamp};
 
 impl Dialer {

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::flight::{Flight, Stamps};
-use crate::state::{DialerLife, DialerTableEvent as Step, Table};
+use crate::state::{DialerLife, DialerLifeEvent as Step, Table};
 use crate::{
     Address, Canonical, Completion, Connected, DialerConfig, Fault, FaultKind, Machine, Misuse, MisuseKind, OpKind, Output,
     SocketId, Timestamp, encode,

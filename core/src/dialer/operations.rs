@@ -1,7 +1,7 @@
 //! The next operation, derived from the state.
 
 use super::Dialer;
-use crate::state::{DialerLife, DialerTableEvent as Step, Table};
+use crate::state::{DialerLife, DialerLifeEvent as Step, Table};
 use crate::{BindOp, CancelOp, CloseOp, ConnectOp, CreateOp, Op, OpKind};
 
 impl Dialer {

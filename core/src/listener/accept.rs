@@ -2,7 +2,7 @@
 
 use super::{Listener, ListenerEvent, Offer};
 use crate::flight::Flight;
-use crate::state::{ListenerLife, ListenerTableEvent as Step};
+use crate::state::{ListenerLife, ListenerLifeEvent as Step};
 use crate::{AcceptClass, Connected, Fault, FaultKind, Misuse, OpKind, Outcome, SocketId, Timestamp};
 
 /// So many faults in a row that are about single connections count as one that something has run out: a retry at once is fair

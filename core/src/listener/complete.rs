@@ -1,7 +1,7 @@
 //! What completions do.
 
 use super::{Listener, ListenerEvent};
-use crate::state::{ListenerLife, ListenerTableEvent as Step, Table};
+use crate::state::{ListenerLife, ListenerLifeEvent as Step, Table};
 use crate::{Address, Completion, Fault, FaultKind, Misuse, MisuseKind, OpId, OpKind, Outcome, Timestamp};
 
 impl Listener {

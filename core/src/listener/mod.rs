@@ -11,7 +11,7 @@ use core::fmt;
 
 use crate::backoff::Backoff;
 use crate::flight::{Flight, Stamps};
-use crate::state::{ListenerLife, ListenerTableEvent as Step, Table};
+use crate::state::{ListenerLife, ListenerLifeEvent as Step, Table};
 use crate::{
     AcceptClass, Address, Canonical, Completion, Connected, Fault, ListenerConfig, Machine, Misuse, OpKind, Output, SocketId,
     Timestamp, encode,

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use super::Listener;
-use crate::state::{ListenerLife, ListenerTableEvent as Step, Table};
+use crate::state::{ListenerLife, ListenerLifeEvent as Step, Table};
 use crate::{AcceptOp, BindOp, CancelOp, CloseOp, CreateOp, ListenOp, Op, OpId, OpKind};
 
 impl Listener {

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::SupervisorId;
-use crate::state::ServiceLife;
+use crate::state::SupervisorLife;
 use crate::{
     Canonical, Client, ClientEvent, CloseReport, Completion, Fault, Machine, Misuse, MisuseKind, Op, OpId, Server, ServerEvent,
     Service, Session, SlotRange, SocketId, Timestamp,
@@ -190,7 +190,7 @@ impl<S: Service> Supervisor<S> {
             Self::Server(server) => server.life(),
             Self::Client(client) => client.life(),
         };
-        life == ServiceLife::Stopped
+        life == SupervisorLife::Stopped
     }
 
     pub(super) fn next_event(&mut self) -> Option<SupervisorEvent<S>> {

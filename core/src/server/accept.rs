@@ -1,7 +1,7 @@
 //! What listeners report, and the gate.
 
 use super::{Server, ServerEvent};
-use crate::state::{ListenerLife, ServiceLife};
+use crate::state::{ListenerLife, SupervisorLife};
 use crate::{Connected, ListenerEvent, ListenerReport, Order, Origin, Peer, Service, Session, SocketId, Verdict};
 
 impl<S: Service> Server<S> {
@@ -34,7 +34,7 @@ impl<S: Service> Server<S> {
     /// All or nothing: a listener is not announced, and does not accept, before every one listens.
     fn announce(&mut self) {
         let all = self.listeners.iter().all(|listener| listener.life() == ListenerLife::Listening);
-        if all && self.life == ServiceLife::Running && !self.announced {
+        if all && self.life == SupervisorLife::Running && !self.announced {
             self.announced = true;
             for (index, listener) in self.listeners.iter().enumerate() {
                 let local = listener.report().local;
@@ -51,7 +51,7 @@ impl<S: Service> Server<S> {
                 let session = Session::new(self.now, socket, peer, self.connection.clone(), handler);
                 self.places.begin_live(socket);
                 self.events.push_back(ServerEvent::Opened { socket, peer, session });
-                if self.life == ServiceLife::Draining {
+                if self.life == SupervisorLife::Draining {
                     self.events.push_back(ServerEvent::Order { socket, order: Order::Drain(self.drain_deadline) });
                 }
             }

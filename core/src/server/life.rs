@@ -1,18 +1,18 @@
 //! Starting, draining, stopping.
 
 use super::{Server, ServerEvent};
-use crate::state::{ListenerLife, ServiceLife, ServiceTableEvent as Step, Table};
+use crate::state::{ListenerLife, SupervisorLife, SupervisorLifeEvent as Step, Table};
 use crate::{Completion, FaultKind, Machine, Misuse, MisuseKind, OpId, OpKind, Order, Outcome, Service, Timestamp};
 
 impl<S: Service> Server<S> {
     pub(super) fn begin_drain(&mut self, deadline: Timestamp) {
-        if self.life == ServiceLife::Starting {
+        if self.life == SupervisorLife::Starting {
             // Nothing is there that could be drained.
             return self.begin_stop();
         }
-        let was_draining = self.life == ServiceLife::Draining;
+        let was_draining = self.life == SupervisorLife::Draining;
         self.step(Step::Drain);
-        if self.life != ServiceLife::Draining || (was_draining && deadline >= self.drain_deadline) {
+        if self.life != SupervisorLife::Draining || (was_draining && deadline >= self.drain_deadline) {
             return;
         }
         // The earliest deadline wins.
@@ -29,7 +29,7 @@ impl<S: Service> Server<S> {
         self.drain_deadline = Timestamp::NEVER;
         let was = self.life;
         self.step(Step::Stop);
-        if self.life == ServiceLife::Stopping && was != ServiceLife::Stopping {
+        if self.life == SupervisorLife::Stopping && was != SupervisorLife::Stopping {
             for listener in &mut self.listeners {
                 listener.stop(self.now);
             }
@@ -49,7 +49,7 @@ impl<S: Service> Server<S> {
     pub(super) fn step(&mut self, event: Step) {
         let was = self.life;
         self.life.step(event);
-        if self.life == ServiceLife::Stopped && was != ServiceLife::Stopped {
+        if self.life == SupervisorLife::Stopped && was != SupervisorLife::Stopped {
             self.events.push_back(ServerEvent::Stopped(self.report.clone()));
         }
     }
@@ -80,7 +80,7 @@ impl<S: Service> Server<S> {
 
     /// Startup and cleanup.
     fn take_own(&mut self, id: OpId, outcome: &Outcome) -> Result<(), Misuse> {
-        let kind = if self.life == ServiceLife::CleaningUp { OpKind::Cleanup } else { OpKind::Startup };
+        let kind = if self.life == SupervisorLife::CleaningUp { OpKind::Cleanup } else { OpKind::Startup };
         if id.kind() != kind || !self.flight.expects(id) {
             return Err(Misuse::completion(MisuseKind::NotInFlight, id, self.life.name()));
         }
@@ -94,7 +94,7 @@ impl<S: Service> Server<S> {
             // Nothing can be done about a cleanup that fails.
             (OpKind::Cleanup, _) => self.step(Step::CleanedUp),
             (_, Some(fault)) => {
-                if fault.kind() != FaultKind::Cancelled || self.life == ServiceLife::Starting {
+                if fault.kind() != FaultKind::Cancelled || self.life == SupervisorLife::Starting {
                     self.report.startup_error = Some(fault);
                 }
                 self.step(Step::StartFailed);
@@ -108,7 +108,7 @@ impl<S: Service> Server<S> {
         self.initialised = true;
         self.step(Step::Started);
         for listener in &mut self.listeners {
-            if self.life == ServiceLife::Running {
+            if self.life == SupervisorLife::Running {
                 // A listener that was not started before can be.
                 let _ = listener.start(self.now);
             } else {
@@ -141,7 +141,7 @@ impl<S: Service> Server<S> {
     /// Moves on to the end if nothing is left.
     pub(super) fn settle(&mut self) {
         let no_listener = self.listeners.iter().all(|listener| matches!(listener.life(), ListenerLife::Closed));
-        let running = matches!(self.life, ServiceLife::Running | ServiceLife::Draining | ServiceLife::Stopping);
+        let running = matches!(self.life, SupervisorLife::Running | SupervisorLife::Draining | SupervisorLife::Stopping);
         if running && no_listener && self.places.used() == 0 && self.flight.is_idle() {
             self.drain_deadline = Timestamp::NEVER;
             // What was stopped before its startup was even submitted has nothing to release.

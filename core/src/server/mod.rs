@@ -13,7 +13,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::flight::{Flight, Stamps};
-use crate::state::{ServiceLife, Table};
+use crate::state::{SupervisorLife, Table};
 use crate::{
     Address, CloseReport, Completion, ConnectionConfig, Fault, Handler, Listener, Machine, Misuse, MisuseKind, Order, Output,
     Peer, ServerConfig, Service, Session, SlotRange, SocketId, Timestamp,
@@ -27,12 +27,12 @@ pub use report::ServerReport;
 /// Sessions are handed out with [`ServerEvent::Opened`]; a thread, a task or a node owns and drives each, carries out the
 /// [`ServerEvent::Order`]s for it, and says [`Server::gone`] when it has ended. Until then it counts against the limit.
 ///
-/// The states are those of [`ServiceLife`].
+/// The states are those of [`SupervisorLife`].
 pub struct Server<S: Service> {
     service: S,
     connection: Arc<ConnectionConfig>,
     now: Timestamp,
-    life: ServiceLife,
+    life: SupervisorLife,
     /// The name under which the server itself submits operations.
     control: SocketId,
     listeners: Vec<Listener>,
@@ -122,7 +122,7 @@ impl<S: Service> Server<S> {
             service,
             connection: Arc::new(config.connection),
             now: Timestamp::ZERO,
-            life: ServiceLife::New,
+            life: SupervisorLife::New,
             control,
             listeners,
             turn: 0,
@@ -143,10 +143,10 @@ impl<S: Service> Server<S> {
     /// [`Misuse`] if it was started or stopped before.
     pub fn start(&mut self, now: Timestamp) -> Result<(), Misuse> {
         self.tick(now);
-        if self.life != ServiceLife::New {
+        if self.life != SupervisorLife::New {
             return Err(Misuse::call(MisuseKind::WrongState, "start", self.life.name()));
         }
-        self.step(crate::state::ServiceTableEvent::Start);
+        self.step(crate::state::SupervisorLifeEvent::Start);
         Ok(())
     }
 
@@ -179,7 +179,7 @@ impl<S: Service> Server<S> {
 
     /// Where the server is in its life.
     #[must_use]
-    pub const fn life(&self) -> ServiceLife {
+    pub const fn life(&self) -> SupervisorLife {
         self.life
     }
 

@@ -1,19 +1,19 @@
 //! The next operation, derived from the state.
 
 use super::Server;
-use crate::state::ServiceLife;
+use crate::state::SupervisorLife;
 use crate::{CancelOp, CleanupOp, Op, OpKind, Service, StartupOp};
 
 impl<S: Service> Server<S> {
     pub(crate) fn next_operation(&mut self) -> Option<Op> {
         match self.life {
-            ServiceLife::Starting => self.next_own(OpKind::Startup),
-            ServiceLife::Running | ServiceLife::Draining | ServiceLife::Stopping => self
+            SupervisorLife::Starting => self.next_own(OpKind::Startup),
+            SupervisorLife::Running | SupervisorLife::Draining | SupervisorLife::Stopping => self
                 .next_cancel()
                 .or_else(|| self.listeners.iter_mut().find_map(crate::Listener::next_operation))
                 .or_else(|| self.places.next_close()),
-            ServiceLife::CleaningUp => self.next_own(OpKind::Cleanup),
-            ServiceLife::New | ServiceLife::Stopped => None,
+            SupervisorLife::CleaningUp => self.next_own(OpKind::Cleanup),
+            SupervisorLife::New | SupervisorLife::Stopped => None,
         }
     }
 
@@ -28,7 +28,7 @@ impl<S: Service> Server<S> {
 
     /// A startup that nobody waits for any more.
     fn next_cancel(&mut self) -> Option<Op> {
-        if self.life != ServiceLife::Stopping {
+        if self.life != SupervisorLife::Stopping {
             return None;
         }
         let target = self.flight.cancel(self.control, OpKind::Startup)?;

@@ -12,12 +12,12 @@ table! {
         Lingering { Finish => -, CloseAfterFlush => Flushing, Settle => Ending, Abort => Ending }
         /// `close_after_flush()`: send the queue, then our FIN.
         Flushing { Finish => -, CloseAfterFlush => -, Settle => Ending, Abort => Ending }
-        /// Over. What is still in flight is being cancelled: close is a join.
-        Ending { Finish => -, CloseAfterFlush => -, Settle => -, Abort => Ending, Join => Closing }
+        /// Over. What is still in flight is being cancelled: close is a join. An abort still turns the close into a reset.
+        Ending { Finish => -, CloseAfterFlush => -, Abort => Ending, Join => Closing }
         /// The close is in flight.
-        Closing { Finish => -, CloseAfterFlush => -, Settle => -, Abort => -, Gone => Closed }
+        Closing { Finish => -, CloseAfterFlush => -, Abort => -, Gone => Closed }
         /// The socket is gone.
-        Closed { Finish => -, CloseAfterFlush => -, Settle => -, Abort => - }
+        Closed { Finish => -, CloseAfterFlush => -, Abort => - }
     }
     /// What happens in the life of a connection.
     events LifeEvent {

@@ -18,15 +18,18 @@ table! {
         Listening { Fail => Ending, Sweep => Sweeping, Stop => Ending }
         /// Draining: only what is queued already is still accepted, since closing would reset it.
         Sweeping { Fail => Ending, Sweep => -, Swept => Ending, Stop => Ending }
-        /// Over. What is still in flight is being cancelled: close is a join.
-        Ending { Created => Ending, CreateFailed => Ending, Fail => -, Sweep => -, Swept => -, Stop => -, Join => Closing, Vanish => Closed }
+        /// Over. What is still in flight is being cancelled: close is a join. A socket that comes all the same will be closed.
+        Ending {
+            Created => Ending, CreateFailed => -, Bound => -, Listened => -, Fail => -, Sweep => -, Swept => -, Stop => -,
+            Join => Closing, Vanish => Closed,
+        }
         /// The close is in flight.
         Closing { Sweep => -, Stop => -, Gone => Closed }
         /// The socket is gone, or never was.
         Closed { Sweep => -, Stop => - }
     }
     /// What happens in the life of a listener.
-    events ListenerEvent {
+    events ListenerLifeEvent {
         /// The owner starts it.
         Start,
         /// The socket is there.

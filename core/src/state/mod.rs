@@ -5,17 +5,17 @@
 //! all cells and the diagrams in the crate's documentation are made from the same tables.
 
 mod connection;
-mod dialing;
+mod dialer;
 mod listener;
 mod receive;
 mod send;
-mod service;
+mod supervisor;
 mod table;
 
 pub use connection::{Life, LifeEvent};
-pub use dialing::{DialerEvent as DialerTableEvent, DialerLife};
-pub use listener::{ListenerEvent as ListenerTableEvent, ListenerLife};
+pub use dialer::{DialerLife, DialerLifeEvent};
+pub use listener::{ListenerLife, ListenerLifeEvent};
 pub use receive::{ReceiveEvent, ReceiveHalf};
 pub use send::{SendEvent, SendHalf};
-pub use service::{ServiceEvent as ServiceTableEvent, ServiceLife};
+pub use supervisor::{SupervisorLife, SupervisorLifeEvent};
 pub use table::{Cell, Table};

@@ -1,11 +1,11 @@
-//! The life of a supervisor: a server, or a client.
+//! The life of a supervisor: a server or a client.
 
 use super::table::table;
 
 table! {
-    "life of a server or client"
+    "life of a supervisor"
     /// Where a supervisor is. Servers and clients share it: "running" is listening for one and connecting or connected for the other.
-    states ServiceLife {
+    states SupervisorLife {
         /// Not started.
         New { Start => Starting, Drain => Stopped, Stop => Stopped }
         /// The socket runtime is being initialised.
@@ -22,7 +22,7 @@ table! {
         Stopped { Drain => -, Stop => - }
     }
     /// What happens in the life of a supervisor.
-    events ServiceEvent {
+    events SupervisorLifeEvent {
         /// The owner starts it.
         Start,
         /// The socket runtime is there.

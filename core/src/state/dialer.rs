@@ -16,17 +16,18 @@ table! {
         Binding { Bound => Connecting, Fail => Ending }
         /// The connect is in flight.
         Connecting { Connected => Connected, Fail => Ending }
-        /// The attempt has failed. What is still in flight is being cancelled: close is a join.
-        Ending { Created => -, CreateFailed => -, Bound => -, Connected => -, Fail => -, Join => Closing, Vanish => Waiting }
+        /// The attempt has failed. What is still in flight is being cancelled: close is a join. A socket or a connection that comes all
+        /// the same will be closed.
+        Ending { Created => Ending, CreateFailed => -, Bound => -, Connected => Ending, Fail => -, Join => Closing, Vanish => Waiting }
         /// The socket of a failed attempt is being closed.
         Closing { Fail => -, Gone => Waiting }
         /// There is a connection. It belongs to the owner now.
-        Connected { GiveUp => -, Fail => - }
+        Connected { GiveUp => - }
         /// Every address has failed, or the time is over, or the owner has cancelled.
-        Failed { GiveUp => -, Fail => - }
+        Failed { GiveUp => - }
     }
     /// What happens in the life of a dialer.
-    events DialerEvent {
+    events DialerLifeEvent {
         /// The owner starts it.
         Start,
         /// The owner offers a place.
@@ -47,7 +48,7 @@ table! {
         Vanish,
         /// The close has completed.
         Gone,
-        /// There is nothing left to try.
+        /// No further address is tried: none is left, the time is over, or the owner has cancelled while no attempt was under way.
         GiveUp,
     }
 }
