@@ -2,6 +2,7 @@
 //! transports behind one call.
 
 pub mod echo;
+pub mod golden;
 pub mod history;
 pub mod play;
 pub mod run;

@@ -6,11 +6,12 @@ use core::fmt::Write as _;
 /// What an event does in a state.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Cell<S> {
-    /// The state becomes this one (possibly the same).
+    /// The state becomes this one. It may be the same: then something beside the state changes, as an abort during an ending turns
+    /// the close into a reset.
     To(S),
-    /// The event is legal and changes nothing.
+    /// The event may come and changes nothing.
     Nothing,
-    /// The machines never raise this event in this state.
+    /// The event cannot come in this state. A machine that raised it would have a bug.
     Illegal,
 }
 
@@ -56,20 +57,32 @@ pub trait Table: Copy + Eq + Sized + 'static {
         u8::try_from(place).unwrap_or(u8::MAX)
     }
 
-    /// Every cell, one a line: `state + event = next`, with `-` for nothing and `illegal` for what cannot be.
+    /// The table as text: a row for each state, a column for each event. `-` means that nothing changes, `.` that the event cannot come.
     #[must_use]
     fn snapshot() -> String {
+        let entry = |state: Self, event| match state.cell(event) {
+            Cell::To(next) => next.name(),
+            Cell::Nothing => "-",
+            Cell::Illegal => ".",
+        };
+        let first = Self::STATES.iter().map(|state| state.name().len()).max().unwrap_or(0);
+        let width = |event: Self::Event| {
+            let entries = Self::STATES.iter().map(|state| entry(*state, event).len()).max().unwrap_or(0);
+            entries.max(Self::event_name(event).len())
+        };
         let mut out = String::new();
-        for state in Self::STATES {
-            for event in Self::EVENTS {
-                let next = match state.cell(*event) {
-                    Cell::To(next) => next.name(),
-                    Cell::Nothing => "-",
-                    Cell::Illegal => "illegal",
-                };
-                // Writing to a String cannot fail.
-                let _ = writeln!(out, "{} + {} = {next}", state.name(), Self::event_name(*event));
+        let mut row = |name: &str, entries: &mut dyn Iterator<Item = (&str, usize)>| {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "{name:first$}");
+            for (entry, width) in entries {
+                let _ = write!(out, "  {entry:width$}");
             }
+            out.truncate(out.trim_end().len());
+            out.push('\n');
+        };
+        row("", &mut Self::EVENTS.iter().map(|event| (Self::event_name(*event), width(*event))));
+        for state in Self::STATES {
+            row(state.name(), &mut Self::EVENTS.iter().map(|event| (entry(*state, *event), width(*event))));
         }
         out
     }
