@@ -28,48 +28,8 @@ impl<'a, M> Context<'a, M> {
         Self { stream, scope }
     }
 
-    /// The stream, and all the rest, for a layer:
-    ///
-    /// ```
-    /// use bytes::Bytes;
-    /// use sansock::{CloseReason, Context, Handler, Stream, Timestamp, Unsent};
-    ///
-    /// /// Turns every letter by 13 places, both ways.
-    /// struct Rot13<H>(H);
-    ///
-    /// struct Rotated<'a>(&'a mut dyn Stream);
-    ///
-    /// fn rotate(data: &[u8]) -> Bytes {
-    ///     data.iter().map(|byte| match byte {
-    ///         b'a'..=b'z' => (byte - b'a' + 13) % 26 + b'a',
-    ///         other => *other,
-    ///     }).collect()
-    /// }
-    ///
-    /// impl Stream for Rotated<'_> {
-    ///     fn send(&mut self, now: Timestamp, data: Bytes) -> Result<(), Unsent> {
-    ///         self.0.send(now, rotate(&data)).map_err(|rest| Unsent { data: rotate(&rest.data), ..rest })
-    ///     }
-    ///     # fn room(&self) -> usize { self.0.room() }
-    ///     # fn pause(&mut self, now: Timestamp) { self.0.pause(now) }
-    ///     # fn resume(&mut self, now: Timestamp) { self.0.resume(now) }
-    ///     # fn half_close(&mut self, now: Timestamp) { self.0.half_close(now) }
-    ///     # fn finish(&mut self, now: Timestamp) { self.0.finish(now) }
-    ///     # fn close_after_flush(&mut self, now: Timestamp) { self.0.close_after_flush(now) }
-    ///     # fn abort_with(&mut self, now: Timestamp, reason: CloseReason) { self.0.abort_with(now, reason) }
-    ///     // The other calls go straight through.
-    /// }
-    ///
-    /// impl<H: Handler> Handler for Rot13<H> {
-    ///     type Message = H::Message;
-    ///
-    ///     fn on_data(&mut self, cx: &mut Context<'_, H::Message>, data: Bytes) {
-    ///         let (stream, scope) = cx.parts();
-    ///         let mut rotated = Rotated(stream);
-    ///         self.0.on_data(&mut Context::new(&mut rotated, scope), rotate(&data));
-    ///     }
-    /// }
-    /// ```
+    /// The stream, and all the rest, for a layer: it makes a stream of its own from the first and a [`Context`] from both. The
+    /// [guide](crate::guide::layers) has an example.
     pub fn parts(&mut self) -> (&mut dyn Stream, Scope<'_, M>) {
         let Self { stream, scope } = self;
         let scope =
@@ -126,7 +86,8 @@ impl<'a, M> Context<'a, M> {
         self.stream.abort_with(self.scope.now, CloseReason::HandlerFailed);
     }
 
-    /// Sets a timer, in place of what it was set to before.
+    /// Sets a timer, in place of what it was set to before. It fires once. With a span of zero it is due at once and fires in the
+    /// driver's next `handle_timeout`; one that is too long to be counted never fires.
     pub fn set_timer(&mut self, timer: TimerId, after: Duration) {
         self.scope.timers.set(timer, self.scope.now + after);
     }

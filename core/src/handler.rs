@@ -13,7 +13,7 @@ use crate::{CloseReport, Context, Peer, SocketId, TimerId};
 /// After the handler has ended the connection (`finish`, `close_after_flush`, `abort`) no more data comes.
 ///
 /// **A layer is a handler that contains a handler**: it gives the inner one a [`Context`] made of a
-/// [`Stream`](crate::Stream) of its own and the [`Scope`](crate::Scope) of the outer one. See [`Context::parts`].
+/// [`Stream`](crate::Stream) of its own and the [`Scope`](crate::Scope) of the outer one. See [the guide](crate::guide::layers).
 pub trait Handler {
     /// What other connections and threads can tell this one; [`core::convert::Infallible`] if nothing.
     type Message: Send;

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::{Completion, Fault, Misuse, Op, SocketId, Timestamp};
 
-/// A state machine: operations come out, completions go in.
+/// A state machine: operations come out, completions go in. The [guide](crate::guide::contract) has the contract in full.
 ///
 /// The driver's loop is always the same:
 ///
@@ -66,8 +66,9 @@ pub enum Output<E> {
 /// absolute time are left out, deadlines are written relative to `now`. This is what makes the reachable states of a machine
 /// countable.
 ///
-/// The encoding: enums by one byte in the order of their declaration, integers as eight bytes little-endian, options and sequences
-/// by their presence or length first. It may change between versions of the crate.
+/// The encoding: flags, enums and counters of eight bits as one byte (a state by its place in its [`Table`](crate::state::Table),
+/// an enum that may be absent by 0 for that), other numbers and lengths as eight bytes little-endian, a deadline as the
+/// nanoseconds until then (all ones for none), a sequence by its length first. It may change between versions of the crate.
 pub trait Canonical {
     /// Appends the encoding to `out`.
     fn canonical(&self, now: Timestamp, out: &mut Vec<u8>);

@@ -57,7 +57,8 @@ impl DialerConfig {
         Ok(self)
     }
 
-    /// How long all addresses together may take. Default 30 s (Go: `net/http`'s dialer).
+    /// How long all addresses together may take. Default 30 s (Go: `net/http`'s dialer). Each attempt gets an equal share of what
+    /// is left, but no less than 2 s (Go: `net`), so that an address that does not answer leaves time for the next.
     ///
     /// # Errors
     /// `Some(0)`; use `None` for no limit.

@@ -33,8 +33,8 @@ impl ListenerConfig {
         }
     }
 
-    /// How many connections the system may queue. Default 1024 (Ranch). The system caps it without saying so; it is no limit on
-    /// live connections.
+    /// How many connections the system may queue. Default 1024 (Ranch). The system caps it without saying so, and makes what it
+    /// likes of 0; it is no limit on live connections.
     pub const fn backlog(mut self, connections: u32) -> Self {
         self.backlog = connections;
         self
@@ -70,7 +70,7 @@ impl ListenerConfig {
     }
 
     /// The most connections that a drain still takes from the system's queue before it closes the listener. Default 1024, the
-    /// default backlog.
+    /// default backlog. With 0 a drain closes the listener at once, and what is queued is reset.
     pub const fn sweep(mut self, connections: usize) -> Self {
         self.sweep = connections;
         self

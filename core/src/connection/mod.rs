@@ -24,7 +24,7 @@ use crate::{CloseReason, CloseReport, Completion, ConnectionConfig, Fault, Machi
 /// It starts where the accept or the connect has ended, and does not know which of the two it was.
 /// The application's calls are those of [`Stream`](crate::Stream); what happens comes out as [`ConnectionEvent`]s.
 ///
-/// See [`Life`], [`ReceiveHalf`] and [`SendHalf`] for the states, and the crate's documentation for their diagrams.
+/// See [`Life`], [`ReceiveHalf`] and [`SendHalf`] for the states, and [the lives](crate::guide::lives) for their diagrams.
 #[derive(Clone, Debug)]
 pub struct Connection {
     socket: SocketId,

@@ -1,8 +1,8 @@
 //! The transition tables: every life in the core, as data.
 //!
 //! Each table lists, for every state and every event, what happens: a transition, nothing, or "cannot be" (an event that the
-//! machines never raise in that state). The machines change state through these tables and in no other way; the snapshot of
-//! all cells and the diagrams in the crate's documentation are made from the same tables.
+//! machines never raise in that state). The machines change state through these tables and in no other way; the
+//! [diagrams](crate::guide::lives) are drawn from them, and `tests/golden/tables.txt` of the repository holds every cell.
 
 mod connection;
 mod dialer;
