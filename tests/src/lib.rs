@@ -8,3 +8,8 @@ pub mod play;
 pub mod run;
 pub mod script;
 pub mod system;
+
+/// The README's examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -42,6 +42,19 @@ fn the_diagrams_of_the_documentation_are_those_of_the_tables() {
     draw(&layouts::SUPERVISOR);
 }
 
+#[test]
+fn the_diagrams_of_the_readme_are_those_of_the_tables() {
+    fn embed<S: Table>(readme: &str) -> String {
+        let opening = format!("<!-- diagram: {} -->\n", S::TITLE);
+        let (before, rest) = readme.split_once(&opening).unwrap_or_else(|| panic!("README.md has no line {opening}"));
+        let (_, after) = rest.split_once("<!-- /diagram -->").unwrap_or_else(|| panic!("{} never ends in README.md", S::TITLE));
+        format!("{before}{opening}```mermaid\n{}```\n<!-- /diagram -->{after}", S::mermaid())
+    }
+    let readme = include_str!("../../README.md");
+    let drawn = embed::<ListenerLife>(&embed::<DialerLife>(&embed::<Life>(readme)));
+    golden::check("README.md", &drawn, "tables");
+}
+
 /// Nothing in a table is dead: every state can be reached, from every state an end can be reached, and every event means something.
 #[test]
 fn every_state_can_be_reached_and_left() {
