@@ -8,7 +8,10 @@ mod layouts;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
-use sansock::state::{Cell, DialerLife, Life, ListenerLife, ReceiveHalf, SendHalf, SupervisorLife, Table};
+use sansock::state::{
+    Cell, DialerLife, DialerLifeEvent, Life, LifeEvent, ListenerLife, ListenerLifeEvent, ReceiveEvent, ReceiveHalf, SendEvent,
+    SendHalf, SupervisorLife, SupervisorLifeEvent, Table,
+};
 use sansock_tests::golden;
 
 #[test]
@@ -53,6 +56,29 @@ fn the_diagrams_of_the_readme_are_those_of_the_tables() {
     let readme = include_str!("../../README.md");
     let drawn = embed::<ListenerLife>(&embed::<DialerLife>(&embed::<Life>(readme)));
     golden::check("README.md", &drawn, "tables");
+}
+
+/// What an owner or an application calls it may call at any time: no table calls it illegal.
+#[test]
+fn x071_every_call_has_an_answer_in_every_state() {
+    fn answers<S: Table>(calls: &[S::Event]) {
+        for state in S::STATES {
+            let answered = calls.iter().any(|call| state.cell(*call) != Cell::Illegal);
+            let names: Vec<_> = calls.iter().map(|call| S::event_name(*call)).collect();
+            assert!(answered, "{}: no answer to {} in {}", S::TITLE, names.join(" or "), state.name());
+        }
+    }
+    answers::<Life>(&[LifeEvent::Finish]);
+    answers::<Life>(&[LifeEvent::CloseAfterFlush]);
+    answers::<Life>(&[LifeEvent::Abort]);
+    answers::<ReceiveHalf>(&[ReceiveEvent::Discard]);
+    answers::<SendHalf>(&[SendEvent::Finish]);
+    answers::<ListenerLife>(&[ListenerLifeEvent::Sweep]);
+    answers::<ListenerLife>(&[ListenerLifeEvent::Stop]);
+    // A cancel ends the attempt that is under way, or else the dialer.
+    answers::<DialerLife>(&[DialerLifeEvent::Fail, DialerLifeEvent::GiveUp]);
+    answers::<SupervisorLife>(&[SupervisorLifeEvent::Drain]);
+    answers::<SupervisorLife>(&[SupervisorLifeEvent::Stop]);
 }
 
 /// Nothing in a table is dead: every state can be reached, from every state an end can be reached, and every event means something.
