@@ -54,7 +54,7 @@ fn endings(outcome: &Outcome) -> (Ending, Ending) {
 
 const CONFIRMED: (Ending, Ending) = (Ending::Confirmed, Ending::Confirmed);
 
-// X106, X104, A5
+// X106, X104, A5, E6
 #[test]
 fn x106_the_winsock_conversation_send_half_close_read_to_the_end() {
     let outcome = everywhere(&Play::default_echo());

@@ -113,7 +113,8 @@
 //!   [`Session::open`] first. From then on its operations come from the session, under names of the server's slot range; the
 //!   socket goes with it.
 //! - [`ServerEvent::Order`] is for a session that is out: pass it on to [`Session::order`].
-//! - [`SessionEvent::Post`] is a message for another session: pass it on to [`Session::deliver`], through a bounded queue.
+//! - [`SessionEvent::Post`] is a message for another session: pass it on to [`Session::deliver`] there, through a bounded queue,
+//!   or give it back with [`Session::undelivered`].
 //! - [`SessionEvent::Closed`] is the session's last event: call [`Server::gone`] with its report. Until then the connection
 //!   counts against the limit and a drain waits for it. An owner that is lost, panics or gives up reports [`CloseReport::LOST`],
 //!   after it has closed the socket.

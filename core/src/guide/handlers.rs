@@ -14,6 +14,7 @@
 //! | [`on_writable`](Handler::on_writable) | the send queue had been full and has fallen to its low watermark | nothing |
 //! | [`on_timer`](Handler::on_timer) | a timer set with [`set_timer`](Context::set_timer) is due | nothing |
 //! | [`on_message`](Handler::on_message) | somebody posted a message | nothing |
+//! | [`on_undelivered`](Handler::on_undelivered) | a message of this handler comes back: nobody is there, or a mailbox is full | drops it |
 //! | [`on_draining`](Handler::on_draining) | the server or client is draining | [`finish`](Context::finish) |
 //! | [`on_closed`](Handler::on_closed) | once, last: the socket is gone | nothing |
 //!
@@ -159,8 +160,9 @@
 //! # Messages
 //!
 //! Connections of one server, client or node talk to each other with [`Context::post`], by the name that [`Context::socket`]
-//! gives; other threads through the handle of the transport. A full mailbox gives the message back. A message to a connection
-//! that is gone is dropped.
+//! gives; other threads through the handle of the transport. Mailboxes are bounded, and no message is lost without a word: one
+//! that there is no room for comes back at once, one that cannot be delivered comes back to
+//! [`on_undelivered`](Handler::on_undelivered).
 //!
 //! # Draining
 //!

@@ -11,7 +11,7 @@
 //!
 //! ```
 //! use bytes::Bytes;
-//! # use sansock::{CloseReason, TimerId};
+//! # use sansock::{CloseReason, SocketId, TimerId};
 //! use sansock::{CloseReport, Context, Handler, Stream, Timestamp, Unsent};
 //!
 //! /// Inverts every bit, both ways.
@@ -68,11 +68,12 @@
 //!     fn on_open(&mut self, cx: &mut Context<'_, H::Message>) {
 //!         self.inside(cx, |handler, cx| handler.on_open(cx));
 //!     }
-//!     // And so on_peer_finished, on_writable, on_timer, on_message, on_draining.
+//!     // And so on_peer_finished, on_writable, on_timer, on_message, on_undelivered, on_draining.
 //!     # fn on_peer_finished(&mut self, cx: &mut Context<'_, H::Message>) { self.inside(cx, |handler, cx| handler.on_peer_finished(cx)) }
 //!     # fn on_writable(&mut self, cx: &mut Context<'_, H::Message>) { self.inside(cx, |handler, cx| handler.on_writable(cx)) }
 //!     # fn on_timer(&mut self, cx: &mut Context<'_, H::Message>, timer: TimerId) { self.inside(cx, |handler, cx| handler.on_timer(cx, timer)) }
 //!     # fn on_message(&mut self, cx: &mut Context<'_, H::Message>, message: H::Message) { self.inside(cx, |handler, cx| handler.on_message(cx, message)) }
+//!     # fn on_undelivered(&mut self, cx: &mut Context<'_, H::Message>, to: SocketId, message: H::Message) { self.inside(cx, |handler, cx| handler.on_undelivered(cx, to, message)) }
 //!     # fn on_draining(&mut self, cx: &mut Context<'_, H::Message>) { self.inside(cx, |handler, cx| handler.on_draining(cx)) }
 //!
 //!     fn on_closed(&mut self, report: &CloseReport) {
@@ -88,7 +89,7 @@
 //! #         assert_eq!(cx.send(data).unwrap_err().data, [0][..]);
 //! #     }
 //! # }
-//! # use sansock::{ConnectionConfig, Machine, Op, Origin, Output, Peer, Session, SocketId};
+//! # use sansock::{ConnectionConfig, Machine, Op, Origin, Output, Peer, Session};
 //! # let now = Timestamp::ZERO;
 //! # let peer = Peer { address: None, local: None, origin: Origin::Accepted { listener: 0 } };
 //! # let config = ConnectionConfig::default().send_queue(1, 2).unwrap();

@@ -126,6 +126,7 @@ mod tests {
     use alloc::collections::BTreeMap;
     use alloc::vec::Vec;
 
+    // X144, B6: one entry a member.
     #[test]
     fn it_agrees_with_a_sorted_map_whatever_is_entered_and_taken() {
         // A fixed sequence that is as good as random.
@@ -156,6 +157,7 @@ mod tests {
         }
     }
 
+    // X86
     #[test]
     fn putting_a_deadline_off_and_never_leave_the_heap_alone() {
         let mut deadlines = Deadlines::default();

@@ -10,10 +10,11 @@ use crate::id::{Id, cited};
 const ROOTS: [&str; 4] = ["core", "transports", "tests", "fuzz"];
 
 /// The first prefix that fits a file's path says how it tests.
-const TECHNIQUES: [(&str, &str); 10] = [
+const TECHNIQUES: [(&str, &str); 11] = [
     ("tests/src/script/", "model"),
     ("tests/tests/model", "model"),
     ("tests/src/closure", "closure"),
+    ("transports/memory/src/closure", "closure"),
     ("tests/tests/closure", "closure"),
     ("fuzz/", "fuzz"),
     ("tests/tests/conformance", "three transports"),
@@ -24,7 +25,7 @@ const TECHNIQUES: [(&str, &str); 10] = [
 ];
 
 /// Libraries of assertions that many tests run: what they cite is covered by the technique, not by one test.
-const ORACLES: [&str; 2] = ["tests/src/script/", "tests/src/closure"];
+const ORACLES: [&str; 3] = ["tests/src/script/", "tests/src/closure", "transports/memory/src/closure"];
 
 /// Somebody cites an id.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
