@@ -6,8 +6,9 @@ use crate::{Fault, OpKind};
 
 /// The last thing that is said of a connection.
 ///
-/// `sent` counts bytes that the transport took, which is not the same as bytes that the peer has read: only
-/// [`Ending::Confirmed`] says that the peer's end came after ours.
+/// `sent` counts bytes that the transport took, which is not the same as bytes that the peer has read. [`Ending::Confirmed`] says that
+/// both directions ended in order; that the peer has read everything follows from it only if the peer ends after us, as one does that
+/// answers until our end. For more, let the peer's application say so.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct CloseReport {
     /// Graceful or abortive (RFC 9293, MUST-12: an application must be able to tell).
