@@ -1,5 +1,7 @@
 //! What an application writes.
 
+use alloc::boxed::Box;
+
 use bytes::Bytes;
 
 use crate::{CloseReport, Context, Peer, SocketId, TimerId};
@@ -64,6 +66,48 @@ pub trait Handler {
     }
 }
 
+/// Handlers of several kinds as one type: `Box<dyn Handler<Message = M>>`. Where every kind is known beforehand, an enum does without the
+/// allocation.
+impl<H: Handler + ?Sized> Handler for Box<H> {
+    type Message = H::Message;
+
+    fn on_open(&mut self, cx: &mut Context<'_, H::Message>) {
+        (**self).on_open(cx);
+    }
+
+    fn on_data(&mut self, cx: &mut Context<'_, H::Message>, data: Bytes) {
+        (**self).on_data(cx, data);
+    }
+
+    fn on_peer_finished(&mut self, cx: &mut Context<'_, H::Message>) {
+        (**self).on_peer_finished(cx);
+    }
+
+    fn on_writable(&mut self, cx: &mut Context<'_, H::Message>) {
+        (**self).on_writable(cx);
+    }
+
+    fn on_timer(&mut self, cx: &mut Context<'_, H::Message>, timer: TimerId) {
+        (**self).on_timer(cx, timer);
+    }
+
+    fn on_message(&mut self, cx: &mut Context<'_, H::Message>, message: H::Message) {
+        (**self).on_message(cx, message);
+    }
+
+    fn on_undelivered(&mut self, cx: &mut Context<'_, H::Message>, to: SocketId, message: H::Message) {
+        (**self).on_undelivered(cx, to, message);
+    }
+
+    fn on_draining(&mut self, cx: &mut Context<'_, H::Message>) {
+        (**self).on_draining(cx);
+    }
+
+    fn on_closed(&mut self, report: &CloseReport) {
+        (**self).on_closed(report);
+    }
+}
+
 /// Makes a handler for each new connection: those that a server accepts, and those that a client dialled.
 ///
 /// Every `FnMut(&Peer) -> Verdict<H>` is a service.
@@ -94,5 +138,89 @@ where
 
     fn accept(&mut self, peer: &Peer) -> Verdict<H> {
         self(peer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::sync::Arc;
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::context::{Mail, Scope, SessionTimers};
+    use crate::{Connection, ConnectionConfig, Origin, Timestamp};
+
+    /// Writes down every callback.
+    #[derive(Default)]
+    struct Witness(Arc<std::sync::Mutex<Vec<&'static str>>>);
+
+    impl Witness {
+        fn saw(&self, callback: &'static str) {
+            self.0.lock().unwrap().push(callback);
+        }
+    }
+
+    impl Handler for Witness {
+        type Message = u8;
+
+        fn on_open(&mut self, _: &mut Context<'_, u8>) {
+            self.saw("open");
+        }
+
+        fn on_data(&mut self, _: &mut Context<'_, u8>, _: Bytes) {
+            self.saw("data");
+        }
+
+        fn on_peer_finished(&mut self, _: &mut Context<'_, u8>) {
+            self.saw("peer finished");
+        }
+
+        fn on_writable(&mut self, _: &mut Context<'_, u8>) {
+            self.saw("writable");
+        }
+
+        fn on_timer(&mut self, _: &mut Context<'_, u8>, _: TimerId) {
+            self.saw("timer");
+        }
+
+        fn on_message(&mut self, _: &mut Context<'_, u8>, _: u8) {
+            self.saw("message");
+        }
+
+        fn on_undelivered(&mut self, _: &mut Context<'_, u8>, _: SocketId, _: u8) {
+            self.saw("undelivered");
+        }
+
+        fn on_draining(&mut self, _: &mut Context<'_, u8>) {
+            self.saw("draining");
+        }
+
+        fn on_closed(&mut self, _: &CloseReport) {
+            self.saw("closed");
+        }
+    }
+
+    #[test]
+    fn a_handler_in_a_box_sees_every_callback() {
+        let witness = Witness::default();
+        let seen = witness.0.clone();
+        let mut boxed: Box<dyn Handler<Message = u8> + Send> = Box::new(witness);
+        let socket = SocketId::new(1, 0).unwrap();
+        let peer = Peer { address: None, local: None, origin: Origin::Dialled { address: 0 } };
+        let (mut timers, mut mail) = (SessionTimers::NONE, Mail::new(1));
+        let mut connection = Connection::new(Timestamp::ZERO, socket, Arc::new(ConnectionConfig::default()));
+        let scope = Scope { now: Timestamp::ZERO, socket, peer: &peer, timers: &mut timers, mail: &mut mail };
+        let cx = &mut Context::new(&mut connection, scope);
+        boxed.on_open(cx);
+        boxed.on_data(cx, Bytes::from_static(b"x"));
+        boxed.on_peer_finished(cx);
+        boxed.on_writable(cx);
+        boxed.on_timer(cx, TimerId::A);
+        boxed.on_message(cx, 1);
+        boxed.on_undelivered(cx, socket, 1);
+        boxed.on_draining(cx);
+        boxed.on_closed(&CloseReport::LOST);
+        let all = ["open", "data", "peer finished", "writable", "timer", "message", "undelivered", "draining", "closed"];
+        assert_eq!(*seen.lock().unwrap(), all);
     }
 }
