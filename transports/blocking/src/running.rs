@@ -100,6 +100,14 @@ impl<M> Remote<M> {
     pub fn stop(&self) {
         self.shared.supervisor.put(Command::Stop);
     }
+
+    /// See [`Running::post`].
+    ///
+    /// # Errors
+    /// See [`Running::post`].
+    pub fn post(&self, to: SocketId, message: M) -> Result<(), M> {
+        self.shared.directory.post(to, message)
+    }
 }
 
 type Message<P> = <<<P as Supervisor>::Service as Service>::Handler as Handler>::Message;
