@@ -6,9 +6,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sansock::{CloseReport, Context, Handler, TimerId};
+use sansock::{Context, Handler, TimerId};
 
-use crate::history::{Recorder, Seen};
+use crate::history::{Recorded, Recorder};
+use crate::run::{Cast, Side};
 
 /// What an end does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,6 +73,18 @@ pub struct Play {
     pub server: Part,
 }
 
+impl Cast for Play {
+    type Handler = Recorded<Player>;
+
+    fn handler(&self, side: Side, recorder: Recorder) -> Recorded<Player> {
+        let part = match side {
+            Side::Client => self.client.clone(),
+            Side::Server => self.server.clone(),
+        };
+        Recorded::new(Player::new(part), recorder, PATTERN.clone())
+    }
+}
+
 const PERIOD: usize = 251;
 
 /// What is sent: the byte at place `n` of a direction is `n` modulo 251, a prime, so that a cut of a power of two never repeats it.
@@ -81,7 +94,6 @@ static PATTERN: LazyLock<Bytes> = LazyLock::new(|| (0..PERIOD * 300).map(|place|
 #[derive(Clone, Debug)]
 pub struct Player {
     part: Part,
-    recorder: Recorder,
     done: Vec<bool>,
     acts: VecDeque<Act>,
     held: Bytes,
@@ -91,11 +103,11 @@ pub struct Player {
 }
 
 impl Player {
-    /// A handler that plays `part` and writes down what it sees.
+    /// A handler that plays `part`.
     #[must_use]
-    pub fn new(part: Part, recorder: Recorder) -> Self {
+    pub fn new(part: Part) -> Self {
         let done = vec![false; part.rules.len()];
-        Self { part, recorder, done, acts: VecDeque::new(), held: Bytes::new(), sent: 0, received: 0, peer_finished: false }
+        Self { part, done, acts: VecDeque::new(), held: Bytes::new(), sent: 0, received: 0, peer_finished: false }
     }
 
     /// Does what has become due, as far as the send queue lets it.
@@ -153,14 +165,10 @@ impl Handler for Player {
     type Message = Infallible;
 
     fn on_open(&mut self, cx: &mut Context<'_, Infallible>) {
-        self.recorder.note(Seen::Open);
         self.go_on(cx);
     }
 
     fn on_data(&mut self, cx: &mut Context<'_, Infallible>, data: Bytes) {
-        let start = self.received % PERIOD;
-        let intact = PATTERN[start..start + data.len().min(PATTERN.len() - start)] == data;
-        self.recorder.note(Seen::Data { length: data.len(), intact });
         self.received += data.len();
         if self.part.echo {
             self.hand_over(cx, data);
@@ -169,7 +177,6 @@ impl Handler for Player {
     }
 
     fn on_peer_finished(&mut self, cx: &mut Context<'_, Infallible>) {
-        self.recorder.note(Seen::PeerFinished);
         self.peer_finished = true;
         self.go_on(cx);
     }
@@ -185,9 +192,5 @@ impl Handler for Player {
 
     fn on_timer(&mut self, cx: &mut Context<'_, Infallible>, _: TimerId) {
         cx.resume();
-    }
-
-    fn on_closed(&mut self, report: &CloseReport) {
-        self.recorder.note_end(report);
     }
 }

@@ -1,21 +1,30 @@
-//! One play, three transports.
+//! One cast, three transports.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use sansock::{
-    Address, ClientConfig, ClientReport, ConnectionConfig, Machine, Node, NodeEvent, Peer, ServerConfig, ServerReport, SlotRange,
-    Timestamp, Verdict,
+    Address, ClientConfig, ClientReport, ConnectionConfig, Handler, Machine, Node, NodeEvent, Peer, ServerConfig, ServerReport,
+    SlotRange, Timestamp, Verdict,
 };
 use sansock_blocking::Notice;
 use sansock_memory::{Hits, NetworkConfig, Simulation, Step};
 use sansock_system::Observer;
 
 use crate::history::{History, Recorder};
-use crate::play::{Part, Play, Player};
 
-/// What came of a play.
+/// Who is at the two ends of a connection: makes their handlers.
+pub trait Cast: Clone + Send + 'static {
+    /// What both ends are, as one type: a simulation wants that.
+    type Handler: Handler<Message = Infallible> + Send + 'static;
+
+    /// The handler for a new connection at this end. It writes down what it sees.
+    fn handler(&self, side: Side, recorder: Recorder) -> Self::Handler;
+}
+
+/// What came of it.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// What the client's handler saw.
@@ -76,13 +85,14 @@ impl Observer for Seat {
 /// How long a server may drain after the client has gone.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// A service whose every connection plays the same part.
-pub fn service(part: Part, recorder: Recorder) -> impl FnMut(&Peer) -> Verdict<Player> + Clone + Send {
-    move |_: &Peer| Verdict::Accept(Player::new(part.clone(), recorder.clone()))
+/// A service whose every connection gets the handler of this end.
+fn service<C: Cast>(cast: &C, side: Side, recorder: &Recorder) -> impl FnMut(&Peer) -> Verdict<C::Handler> + Send + use<C> {
+    let (cast, recorder) = (cast.clone(), recorder.clone());
+    move |_: &Peer| Verdict::Accept(cast.handler(side, recorder.clone()))
 }
 
-/// Both parts in one type, as a simulation wants it.
-type AnyService = Box<dyn FnMut(&Peer) -> Verdict<Player>>;
+/// The services of both ends in one type, as a simulation wants it.
+type AnyService<H> = Box<dyn FnMut(&Peer) -> Verdict<H>>;
 
 fn loopback() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
@@ -93,33 +103,33 @@ fn client_config(server: Option<Address>, limits: ConnectionConfig) -> ClientCon
     ClientConfig::new(vec![server]).expect("one address").connection(limits)
 }
 
-/// Plays over simulated sockets. Also gives the hash of the run and what chance did.
+/// Runs both ends over simulated sockets. Also gives the hash of the run and what chance did.
 ///
 /// # Panics
 /// If the two never come to an end, or the server cannot listen.
-pub fn on_memory(
-    play: &Play,
+pub fn on_memory<C: Cast>(
+    cast: &C,
     limits: ConnectionConfig,
     network: NetworkConfig,
     seed: u64,
     audience: &Arc<dyn Audience>,
 ) -> (Outcome, u64, Hits) {
     let (server_sees, client_sees) = (Recorder::default(), Recorder::default());
-    let mut simulation: Simulation<Node<AnyService>> = Simulation::new(network, seed);
+    let mut simulation: Simulation<Node<AnyService<C::Handler>>> = Simulation::new(network, seed);
     let host = simulation.network().add_host([]);
     let server_node = simulation.add(host, Node::new(SlotRange::ALL));
     let client_node = simulation.add(host, Node::new(SlotRange::ALL));
     let config = ServerConfig::new(loopback()).connection(limits);
-    let part: AnyService = Box::new(service(play.server.clone(), server_sees.clone()));
-    simulation.with(server_node, |node, now| node.serve(now, config, part)).expect("slots enough");
+    let ends: AnyService<_> = Box::new(service(cast, Side::Server, &server_sees));
+    simulation.with(server_node, |node, now| node.serve(now, config, ends)).expect("slots enough");
     let mut notes = Notes::default();
     let mut see = |now, id, step: Step<'_, NodeEvent>| {
         notes.see(audience, if id == server_node { Side::Server } else { Side::Client }, now, step);
     };
     simulation.run(&mut see).expect("no spin");
     let config = client_config(notes.address, limits);
-    let part: AnyService = Box::new(service(play.client.clone(), client_sees.clone()));
-    simulation.with(client_node, |node, now| node.connect(now, config, part)).expect("slots enough");
+    let ends: AnyService<_> = Box::new(service(cast, Side::Client, &client_sees));
+    simulation.with(client_node, |node, now| node.connect(now, config, ends)).expect("slots enough");
     let mut see = |now, id, step: Step<'_, NodeEvent>| {
         notes.see(audience, if id == server_node { Side::Server } else { Side::Client }, now, step);
     };
@@ -160,17 +170,17 @@ impl Notes {
     }
 }
 
-/// Plays over real sockets, a thread a connection.
+/// Runs both ends over real sockets, a thread a connection.
 ///
 /// # Panics
 /// If the server cannot listen.
-pub fn on_blocking(play: &Play, limits: ConnectionConfig, audience: &Arc<dyn Audience>) -> Outcome {
+pub fn on_blocking<C: Cast>(cast: &C, limits: ConnectionConfig, audience: &Arc<dyn Audience>) -> Outcome {
     let (server_sees, client_sees) = (Recorder::default(), Recorder::default());
     let (listening, address) = mpsc::channel();
     let (closing, closed) = mpsc::channel();
     let server = sansock_blocking::serve_observed(
         ServerConfig::new(loopback()).connection(limits),
-        service(play.server.clone(), server_sees.clone()),
+        service(cast, Side::Server, &server_sees),
         move |notice| match notice {
             Notice::Listening { local, .. } => drop(listening.send(local)),
             Notice::Closed { .. } => drop(closing.send(())),
@@ -179,10 +189,10 @@ pub fn on_blocking(play: &Play, limits: ConnectionConfig, audience: &Arc<dyn Aud
         Some(Arc::new(Seat(Side::Server, Arc::clone(audience)))),
     )
     .expect("a thread for the server");
-    let address = address.recv().expect("the server listens");
+    let Ok(address) = address.recv() else { panic!("the server does not listen: {}", server.join()) };
     let client = sansock_blocking::connect_observed(
         client_config(address, limits),
-        service(play.client.clone(), client_sees.clone()),
+        service(cast, Side::Client, &client_sees),
         |_| {},
         Some(Arc::new(Seat(Side::Client, Arc::clone(audience)))),
     )
@@ -197,15 +207,15 @@ pub fn on_blocking(play: &Play, limits: ConnectionConfig, audience: &Arc<dyn Aud
     Outcome { client: client_sees.history(), server: server_sees.history(), client_report, server_report }
 }
 
-/// Plays over real sockets, both ends in one task, each with a driver of its own.
+/// Runs both ends over real sockets, both ends in one task, each with a driver of its own.
 ///
 /// # Panics
 /// If the server cannot listen.
-pub fn on_smol(play: &Play, limits: ConnectionConfig, audience: &Arc<dyn Audience>) -> Outcome {
+pub fn on_smol<C: Cast>(cast: &C, limits: ConnectionConfig, audience: &Arc<dyn Audience>) -> Outcome {
     let (server_sees, client_sees) = (Recorder::default(), Recorder::default());
     let mut server = sansock_smol::Driver::observed(Some(Arc::new(Seat(Side::Server, Arc::clone(audience)))));
     let config = ServerConfig::new(loopback()).connection(limits);
-    server.serve(config, service(play.server.clone(), server_sees.clone())).expect("slots enough");
+    server.serve(config, service(cast, Side::Server, &server_sees)).expect("slots enough");
     let (client_report, server_report) = smol::block_on(async {
         let address = match server.next_event().await {
             Some(NodeEvent::Listening { local, .. }) => local,
@@ -214,7 +224,7 @@ pub fn on_smol(play: &Play, limits: ConnectionConfig, audience: &Arc<dyn Audienc
         let remote = server.remote();
         let mut client = sansock_smol::Driver::observed(Some(Arc::new(Seat(Side::Client, Arc::clone(audience)))));
         let config = client_config(address, limits);
-        client.connect(config, service(play.client.clone(), client_sees.clone())).expect("slots enough");
+        client.connect(config, service(cast, Side::Client, &client_sees)).expect("slots enough");
         let (mut report, mut account) = (None, None);
         let serving = server.run(|event| match event {
             // As on the other transports: once its connection has ended, not before.
