@@ -1,10 +1,11 @@
-//! What the tests and examples that span crates share: an echo handler, scripted handlers with a history of what they saw, and the three
-//! transports behind one call.
+//! What the tests and examples that span crates share: an echo handler, scripted handlers with a history of what they saw, the three
+//! transports behind one call, and programs as their users run them.
 
 pub mod echo;
 pub mod golden;
 pub mod history;
 pub mod play;
+pub mod program;
 pub mod run;
 pub mod script;
 pub mod system;

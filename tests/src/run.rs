@@ -46,7 +46,7 @@ impl Outcome {
 }
 
 /// Whom an observation is about.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Side {
     /// The server.
     Server,

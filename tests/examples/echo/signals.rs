@@ -1,0 +1,35 @@
+//! SIGINT and SIGTERM, without polling: the signal handler writes to a socket that a thread reads.
+
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+use std::thread;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::low_level::pipe;
+
+/// Signals that came and were not read yet.
+pub(crate) struct Signals(UnixStream);
+
+impl Signals {
+    /// From here on the two signals no longer end the process.
+    pub(crate) fn new() -> io::Result<Self> {
+        let (reader, writer) = UnixStream::pair()?;
+        for signal in [SIGINT, SIGTERM] {
+            pipe::register(signal, writer.try_clone()?)?;
+        }
+        Ok(Self(reader))
+    }
+
+    /// Calls `act` for each signal, with how many came before. The thread ends with the process.
+    pub(crate) fn on_each(mut self, mut act: impl FnMut(usize) + Send + 'static) -> io::Result<()> {
+        thread::Builder::new().name("signals".into()).spawn(move || {
+            for before in 0.. {
+                if self.0.read_exact(&mut [0]).is_err() {
+                    return;
+                }
+                act(before);
+            }
+        })?;
+        Ok(())
+    }
+}
