@@ -160,7 +160,7 @@ fn x106_serve_answers_a_client_that_has_half_closed_and_drains_when_told_to() {
     }
 }
 
-// X18, X124: the drain finishes a connection that is open and idle; the client may still read what it was sent.
+// X124: the drain finishes a connection that is open and idle; the client may still read what it was sent.
 #[test]
 fn x124_an_idle_connection_does_not_keep_a_drained_server_up() {
     for transport in TRANSPORTS {
@@ -177,9 +177,9 @@ fn x124_an_idle_connection_does_not_keep_a_drained_server_up() {
     }
 }
 
-// C3, X125
+// C3
 #[test]
-fn x125_a_second_signal_aborts_a_connection_that_would_not_end() {
+fn a_second_signal_aborts_a_connection_that_would_not_end() {
     for transport in TRANSPORTS {
         let (mut server, address) = serve(transport, &["--drain", "3600", "--idle", "3600"]);
         let mut client = TcpStream::connect(address).unwrap();
@@ -197,7 +197,6 @@ fn x125_a_second_signal_aborts_a_connection_that_would_not_end() {
         assert!(ended.text().starts_with("accepted 1: 0 confirmed, 0 unconfirmed, 1 aborted;"), "{ended:?}");
         assert!(ended.text().ends_with("; forced\n"), "{ended:?}");
         assert_eq!(ended.err, "echo: connections were left that had to be aborted\n");
-        assert!(client.read_to_end(&mut Vec::new()).is_err(), "the client sees a reset");
     }
 }
 
@@ -363,9 +362,9 @@ fn x104_a_peer_that_has_finished_still_gets_the_rest_of_the_input() {
     }
 }
 
-// X46
+// X48
 #[test]
-fn a_refusal_names_each_address() {
+fn x048_a_refusal_names_each_address() {
     for transport in TRANSPORTS {
         let ((_one, first), (_two, second)) = (refusing(), refusing());
         let problem = complaint(&connect(transport, &[first, second]).finish(), 1);
@@ -374,8 +373,9 @@ fn a_refusal_names_each_address() {
     }
 }
 
+// X43
 #[test]
-fn the_second_address_is_tried_when_the_first_refuses() {
+fn x043_the_second_address_is_tried_when_the_first_refuses() {
     for transport in TRANSPORTS {
         let (_refusing, first) = refusing();
         let (server, second) = serve(transport, &[]);
@@ -387,9 +387,9 @@ fn the_second_address_is_tried_when_the_first_refuses() {
     }
 }
 
-// X89, X91, A4
+// X89, A4: the last words come out, then the error.
 #[test]
-fn a_reset_is_no_success() {
+fn x089_a_reset_is_no_success() {
     for transport in TRANSPORTS {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

@@ -27,7 +27,8 @@ The life of an echo server and its client, on every transport of sansock.
       Standard input to the first peer that answers, half-close at its end;
       what comes back to standard output.
 
-Exit status: 0 if all ended gracefully, 1 if not, 2 if it could not begin.";
+Exit status: 0 after a graceful end, 1 after any other, 2 if it could not
+begin.";
 
 /// What is to be done.
 #[derive(PartialEq, Eq, Debug)]

@@ -58,11 +58,11 @@ pub(crate) fn run() -> Result<(), Failure> {
         stage.end(&outcome);
         outcome
     };
-    let memory = show("memory", ": simulated sockets, virtual time", &|| {
+    let memory = show("memory", "simulated sockets, virtual time", &|| {
         on_memory(&Tutorial, limits, NetworkConfig::default(), 1, &audience).0
     });
-    let blocking = show("blocking", ": real sockets, a thread per connection", &|| on_blocking(&Tutorial, limits, &audience));
-    let smol = show("smol", ": real sockets, one task for all connections", &|| on_smol(&Tutorial, limits, &audience));
+    let blocking = show("blocking", "real sockets, a thread per connection", &|| on_blocking(&Tutorial, limits, &audience));
+    let smol = show("smol", "real sockets, one task for all connections", &|| on_smol(&Tutorial, limits, &audience));
     let same = memory.same_as(&blocking) && memory.same_as(&smol);
     stage.conclude(same);
     if same { Ok(()) } else { Err(Failure::unfinished("the histories differ")) }

@@ -56,7 +56,7 @@ impl Stage {
     pub(crate) fn begin(&self, name: &str, what: &str) {
         *self.scene() = Scene::new();
         self.terminal.line(&[]);
-        self.terminal.line(&[(Look::Heading, name), (Look::Plain, what)]);
+        self.terminal.line(&[(Look::Heading, name), (Look::Plain, ": "), (Look::Plain, what)]);
         self.name_the_columns();
     }
 

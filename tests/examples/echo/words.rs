@@ -16,7 +16,9 @@ pub(crate) fn step(side: Side, operation: OpKind) -> usize {
     let step = match operation {
         OpKind::Startup => "initialise",
         OpKind::Create => "create",
-        OpKind::Bind => "bind",
+        OpKind::Bind if side == Side::Server => "bind",
+        // A client that wants a certain local address; the steps do not list it.
+        OpKind::Bind => "create",
         OpKind::Listen => "listen",
         OpKind::Accept => "accept",
         OpKind::Connect => "connect",
