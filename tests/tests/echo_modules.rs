@@ -65,6 +65,7 @@ fn what_is_wrong_is_named_and_what_is_right_is_said() {
         ("serve --adress 127.0.0.1:0", "--adress:", "--addr"),
         ("serve -x", "-x:", "--idle"),
         ("serve 127.0.0.1:7", "127.0.0.1:7:", "--addr 127.0.0.1:7"),
+        ("serve 7", "7:", "--addr"),
         ("serve --addr", "--addr:", "missing"),
         ("serve --addr localhost:7", "--addr localhost:7:", "127.0.0.1:7"),
         ("serve --addr 127.0.0.1", "--addr 127.0.0.1:", "127.0.0.1:7"),

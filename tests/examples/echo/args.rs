@@ -63,7 +63,9 @@ pub(crate) enum Transport {
     Smol,
 }
 
-/// More than the slots of the core can name.
+const SERVE_OPTIONS: &str = "--transport, --addr, --max-connections, --drain and --idle";
+
+/// A round number below the 2^20 sockets that the core can name.
 const MOST_CONNECTIONS: usize = 1_000_000;
 
 /// Ten years. What is longer is a slip of the finger.
@@ -99,12 +101,12 @@ fn serve(mut parser: Parser) -> Result<Command, String> {
                 "--max-connections" => options.max_connections = connections(&value(&mut parser, &name)?)?,
                 "--drain" => options.drain = seconds(&name, &value(&mut parser, &name)?)?,
                 "--idle" => options.idle = idle(&name, &value(&mut parser, &name)?)?,
-                _ => {
-                    let known = "--transport, --addr, --max-connections, --drain and --idle";
-                    return Err(format!("{name}: no such option; serve has {known}"));
-                }
+                _ => return Err(format!("{name}: no such option; serve has {SERVE_OPTIONS}")),
             },
-            Found::Value(word) => return Err(format!("{word}: serve takes options only; to listen there, say --addr {word}")),
+            Found::Value(word) if word.parse::<SocketAddr>().is_ok() => {
+                return Err(format!("{word}: to listen there, say --addr {word}"));
+            }
+            Found::Value(word) => return Err(format!("{word}: serve takes only {SERVE_OPTIONS}")),
         }
     }
     if options.addresses.is_empty() {
