@@ -2,10 +2,11 @@
 
 use super::{Client, ClientEvent, Place};
 use crate::flight::Flight;
+use crate::runtime::RuntimeEvent;
 use crate::state::{DialerLife, SupervisorLife, SupervisorLifeEvent as Step, Table};
 use crate::{
-    CancelOp, CleanupOp, CloseOp, CloseReport, Completion, Connected, DialerEvent, Machine, Misuse, MisuseKind, Op, OpId, OpKind,
-    Order, Origin, Outcome, Peer, Service, Session, SocketId, StartupOp, Timestamp, Verdict,
+    CloseOp, CloseReport, Completion, Connected, DialerEvent, Machine, Misuse, MisuseKind, Op, OpId, OpKind, Order, Origin,
+    Outcome, Peer, Service, Session, SocketId, Timestamp, Verdict,
 };
 
 impl<S: Service> Client<S> {
@@ -66,9 +67,10 @@ impl<S: Service> Client<S> {
 
     pub(super) fn take_completion(&mut self, done: Completion) -> Result<(), Misuse> {
         let id = done.id();
-        if id.socket() == self.control {
-            self.take_own(id, done.outcome())?;
-        } else if matches!(self.place, Place::Closing(socket, flight) if socket == id.socket() && flight.expects(id)) {
+        if self.runtime.owns(id) {
+            let event = self.runtime.complete(self.life, id, done.outcome())?;
+            self.on_runtime(event);
+        } else if self.expects_close(id) {
             self.take_disposal(id, done.outcome())?;
         } else {
             self.dialer.complete(self.now, done)?;
@@ -77,32 +79,23 @@ impl<S: Service> Client<S> {
         Ok(())
     }
 
-    /// Startup and cleanup.
-    fn take_own(&mut self, id: OpId, outcome: &Outcome) -> Result<(), Misuse> {
-        let kind = if self.life == SupervisorLife::CleaningUp { OpKind::Cleanup } else { OpKind::Startup };
-        if id.kind() != kind || !self.flight.expects(id) {
-            return Err(Misuse::completion(MisuseKind::NotInFlight, id, self.life.name()));
-        }
-        let fault = match outcome {
-            Outcome::Done => None,
-            Outcome::Failed(fault) => Some(*fault),
-            _ => return Err(Misuse::completion(MisuseKind::WrongOutcome, id, self.life.name())),
-        };
-        self.flight.land();
-        match (kind, fault) {
-            // Nothing can be done about a cleanup that fails.
-            (OpKind::Cleanup, _) => self.step(Step::CleanedUp),
-            (_, Some(fault)) => {
-                self.report.startup_error = Some(fault);
+    fn expects_close(&self, id: OpId) -> bool {
+        let expected = matches!(self.place, Place::Closing(socket, flight) if socket == id.socket() && flight.expects(id));
+        expected && id.kind() == OpKind::Close
+    }
+
+    fn on_runtime(&mut self, event: RuntimeEvent) {
+        match event {
+            RuntimeEvent::Started => self.on_started(),
+            RuntimeEvent::NotStarted(fault) => {
+                self.report.startup_error = fault;
                 self.step(Step::StartFailed);
             }
-            (_, None) => self.on_started(),
+            RuntimeEvent::Released => self.step(Step::CleanedUp),
         }
-        Ok(())
     }
 
     fn on_started(&mut self) {
-        self.initialised = true;
         self.step(Step::Started);
         if self.life == SupervisorLife::Running {
             // A dialer that was not started before can be.
@@ -160,40 +153,16 @@ impl<S: Service> Client<S> {
     fn settle(&mut self) {
         let running = matches!(self.life, SupervisorLife::Running | SupervisorLife::Draining | SupervisorLife::Stopping);
         let dialled = matches!(self.dialer.life(), DialerLife::Connected | DialerLife::Failed);
-        if running && dialled && matches!(self.place, Place::Dialer) && self.flight.is_idle() {
+        if running && dialled && matches!(self.place, Place::Dialer) && self.runtime.in_flight() == 0 {
             self.drain_deadline = Timestamp::NEVER;
             // What was stopped before its startup was even submitted has nothing to release.
-            self.step(if self.initialised { Step::Idle } else { Step::StartFailed });
+            self.step(if self.runtime.is_ready() { Step::Idle } else { Step::StartFailed });
         }
     }
 
     pub(crate) fn next_operation(&mut self) -> Option<Op> {
-        match self.life {
-            SupervisorLife::Starting => self.next_own(OpKind::Startup),
-            SupervisorLife::Running | SupervisorLife::Draining | SupervisorLife::Stopping => {
-                self.next_cancel().or_else(|| self.dialer.next_operation()).or_else(|| self.next_close())
-            }
-            SupervisorLife::CleaningUp => self.next_own(OpKind::Cleanup),
-            SupervisorLife::New | SupervisorLife::Stopped => None,
-        }
-    }
-
-    fn next_own(&mut self, kind: OpKind) -> Option<Op> {
-        if !self.flight.is_idle() {
-            return None;
-        }
-        let id = self.stamps.mint(self.control, kind);
-        self.flight.submit(id);
-        Some(if kind == OpKind::Startup { Op::Startup(StartupOp { id }) } else { Op::Cleanup(CleanupOp { id }) })
-    }
-
-    /// A startup that nobody waits for any more.
-    fn next_cancel(&mut self) -> Option<Op> {
-        if self.life != SupervisorLife::Stopping {
-            return None;
-        }
-        let target = self.flight.cancel(self.control, OpKind::Startup)?;
-        Some(Op::Cancel(CancelOp { id: self.stamps.mint(self.control, OpKind::Cancel), target }))
+        let own = self.runtime.next_operation(self.life);
+        own.or_else(|| self.dialer.next_operation()).or_else(|| self.next_close())
     }
 
     fn next_close(&mut self) -> Option<Op> {

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::flight::{Flight, Stamps};
+use crate::runtime::Runtime;
 use crate::state::{SupervisorLife, Table};
 use crate::{
     Canonical, ClientConfig, CloseReport, Completion, ConnectionConfig, DialError, Dialer, Fault, Handler, Machine, Misuse,
@@ -26,15 +27,10 @@ pub struct Client<S: Service> {
     connection: Arc<ConnectionConfig>,
     now: Timestamp,
     life: SupervisorLife,
-    /// The name under which the client itself submits operations.
-    control: SocketId,
+    runtime: Runtime,
     slots: Slots,
     dialer: Dialer,
     place: Place,
-    /// Startup or cleanup.
-    flight: Flight,
-    /// The socket runtime is there.
-    initialised: bool,
     drain_deadline: Timestamp,
     events: VecDeque<ClientEvent<S::Handler>>,
     stamps: Stamps,
@@ -104,12 +100,10 @@ impl<S: Service> Client<S> {
             connection: Arc::new(config.connection),
             now: Timestamp::ZERO,
             life: SupervisorLife::New,
-            control,
+            runtime: Runtime::new(control),
             slots: Slots::new(socket),
             dialer: Dialer::new(Arc::new(config.dialer)),
             place: Place::Dialer,
-            flight: Flight::Idle,
-            initialised: false,
             drain_deadline: Timestamp::NEVER,
             events: VecDeque::new(),
             stamps: Stamps::default(),
@@ -215,17 +209,16 @@ impl<S: Service> Machine for Client<S> {
             Place::Closing(_, flight) => flight.count(),
             Place::Dialer | Place::Live(_) => 0,
         };
-        self.dialer.in_flight().saturating_add(closing).saturating_add(self.flight.count())
+        self.dialer.in_flight().saturating_add(closing).saturating_add(self.runtime.in_flight())
     }
 }
 
-/// Life, flights, dialer, the place of the socket, the drain's deadline relative to `now`. The service is left out.
+/// Life, socket runtime, dialer, the place of the socket, the drain's deadline relative to `now`. The service is left out.
 impl<S: Service> Canonical for Client<S> {
     fn canonical(&self, now: Timestamp, out: &mut Vec<u8>) {
         let now = now.max(self.now);
         encode::byte(out, self.life.index());
-        encode::byte(out, self.flight.code());
-        encode::flag(out, self.initialised);
+        self.runtime.encode(out);
         self.dialer.canonical(now, out);
         match self.place {
             Place::Dialer => encode::byte(out, 0),
@@ -262,12 +255,10 @@ where
             connection: self.connection.clone(),
             now: self.now,
             life: self.life,
-            control: self.control,
+            runtime: self.runtime.clone(),
             slots: self.slots.clone(),
             dialer: self.dialer.clone(),
             place: self.place,
-            flight: self.flight,
-            initialised: self.initialised,
             drain_deadline: self.drain_deadline,
             events: self.events.clone(),
             stamps: self.stamps,
