@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::Timestamp;
+use crate::{SocketId, Timestamp};
 
 pub(crate) fn byte(out: &mut Vec<u8>, value: u8) {
     out.push(value);
@@ -19,6 +19,11 @@ pub(crate) fn number(out: &mut Vec<u8>, value: u64) {
 /// A length; on the platforms that the core runs on it fits 64 bits.
 pub(crate) fn length(out: &mut Vec<u8>, value: usize) {
     number(out, u64::try_from(value).unwrap_or(u64::MAX));
+}
+
+/// Which place a socket has, without how many were there before.
+pub(crate) fn slot(out: &mut Vec<u8>, socket: SocketId) {
+    number(out, u64::from(socket.slot()));
 }
 
 /// A deadline relative to `now`: what is overdue is due, and `NEVER` stays what it is.

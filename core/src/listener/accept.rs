@@ -13,8 +13,7 @@ impl Listener {
     /// True if the listener could accept one more connection now: it is listening, not backing off, and has no offer in use.
     #[must_use]
     pub fn wants_slot(&self) -> bool {
-        let accepts = matches!(self.life, ListenerLife::Listening | ListenerLife::Sweeping);
-        accepts && self.offers.is_empty() && self.retry == Timestamp::NEVER
+        self.is_accepting() && self.offers.is_empty() && !self.is_backing_off()
     }
 
     /// Offers a place: the name of a socket that does not exist yet.
@@ -22,12 +21,11 @@ impl Listener {
     /// # Errors
     /// [`Misuse`] unless [`Listener::wants_slot`]; the name stays the caller's.
     pub fn offer(&mut self, now: Timestamp, slot: SocketId) -> Result<(), Misuse> {
-        self.tick(now);
         if !self.wants_slot() {
             return Err(self.misuse("offer a slot"));
         }
-        let wait = self.life == ListenerLife::Listening;
-        self.offers.push(Offer { slot, flight: Flight::Idle, wait });
+        self.tick(now);
+        self.offers.push(Offer { slot, flight: Flight::Idle, waits: false });
         Ok(())
     }
 
@@ -53,31 +51,31 @@ impl Listener {
         let slot = offer.slot;
         match outcome {
             Outcome::Connected(connected) => self.on_accepted(slot, connected),
-            Outcome::NoneWaiting if !offer.wait => {
+            Outcome::Failed(fault) => self.on_accept_failed(slot, offer.flight, fault),
+            Outcome::NoneWaiting if !offer.waits => {
                 self.events.push_back(ListenerEvent::Returned { slot });
                 if self.life == ListenerLife::Sweeping {
                     self.end(Step::Swept);
                 }
             }
-            Outcome::Failed(fault) => self.on_accept_failed(slot, offer.flight, fault),
-            // The transport was told to wait and did not.
+            // Asked not to wait any more, the transport had another look: nobody was there.
+            _ if offer.flight.is_cancelled() => self.events.push_back(ListenerEvent::Returned { slot }),
+            // It was told to wait, and did not.
             _ => self.on_accept_failed(slot, offer.flight, FaultKind::Other.into()),
         }
     }
 
     fn on_accepted(&mut self, slot: SocketId, connected: Connected) {
         self.report.accepted = self.report.accepted.saturating_add(1);
-        self.streak = 0;
-        if self.backoff.is_failing() {
-            self.backoff.reset();
-            let failures = core::mem::take(&mut self.failures);
-            self.events.push_back(ListenerEvent::Recovered { failures });
-        }
-        let open = matches!(self.life, ListenerLife::Listening | ListenerLife::Sweeping);
-        if open && !self.config.accepted.requires_any(connected.refused) {
-            self.events.push_back(ListenerEvent::Accepted { slot, connected });
-        } else {
+        if !self.is_accepting() {
             self.events.push_back(ListenerEvent::Unwanted { slot });
+            return;
+        }
+        self.recover();
+        if self.config.accepted.requires_any(connected.refused) {
+            self.events.push_back(ListenerEvent::Unwanted { slot });
+        } else {
+            self.events.push_back(ListenerEvent::Accepted { slot, connected });
         }
         if self.life == ListenerLife::Sweeping {
             self.sweep_left = self.sweep_left.saturating_sub(1);
@@ -90,8 +88,7 @@ impl Listener {
     fn on_accept_failed(&mut self, slot: SocketId, flight: Flight, fault: Fault) {
         self.events.push_back(ListenerEvent::Returned { slot });
         // What was cancelled fails; that is no news.
-        let open = matches!(self.life, ListenerLife::Listening | ListenerLife::Sweeping);
-        if !open || (flight.is_cancelled() && fault.kind() == FaultKind::Cancelled) {
+        if !self.is_accepting() || (flight.is_cancelled() && fault.kind() == FaultKind::Cancelled) {
             return;
         }
         match fault.kind().accept_class() {
@@ -107,7 +104,19 @@ impl Listener {
         }
     }
 
-    /// Something has run out: wait longer after each failure in a row. A sweep does not wait: it is over.
+    /// An accept has succeeded.
+    fn recover(&mut self) {
+        self.streak = 0;
+        self.retry = Timestamp::NEVER;
+        if self.backoff.is_failing() {
+            self.backoff.reset();
+            let failures = core::mem::take(&mut self.failures);
+            self.events.push_back(ListenerEvent::Recovered { failures });
+        }
+    }
+
+    /// Something has run out: wait longer after each failure in a row. Until then there is no accept, neither one that is in flight nor
+    /// one that could be. A sweep does not wait: it is over.
     pub(super) fn back_off(&mut self, fault: Fault) {
         self.report.exhausted_faults = self.report.exhausted_faults.saturating_add(1);
         self.failures = self.failures.saturating_add(1);
@@ -116,6 +125,7 @@ impl Listener {
         }
         self.retry = self.backoff.fail(self.now);
         self.streak = 0;
+        self.return_unused();
         if self.life == ListenerLife::Sweeping {
             self.end(Step::Swept);
         }

@@ -2,7 +2,7 @@
 
 use super::{Listener, ListenerEvent};
 use crate::state::{ListenerLife, ListenerLifeEvent as Step, Table};
-use crate::{Address, Completion, Fault, FaultKind, Misuse, MisuseKind, OpId, OpKind, Outcome, Timestamp};
+use crate::{Address, Completion, Fault, FaultKind, Misuse, MisuseKind, OpId, OpKind, Outcome, RefusedOptions, Timestamp};
 
 impl Listener {
     pub(super) fn take_completion(&mut self, now: Timestamp, done: Completion) -> Result<(), Misuse> {
@@ -72,12 +72,20 @@ impl Listener {
                     self.fail(kind, FaultKind::OptionRefused.into());
                 } else {
                     self.life.step(Step::Created);
+                    self.note_refused(refused);
                 }
             }
             Outcome::Local(local) => self.on_local(kind, local),
             Outcome::Failed(fault) if kind == OpKind::Create => self.on_create_failed(fault),
             Outcome::Failed(fault) => self.fail(kind, self.explain(fault)),
             _ => {}
+        }
+    }
+
+    fn note_refused(&mut self, refused: RefusedOptions) {
+        self.report.refused = refused;
+        if self.life == ListenerLife::Binding && refused != RefusedOptions::NONE {
+            self.events.push_back(ListenerEvent::OptionsRefused { refused });
         }
     }
 

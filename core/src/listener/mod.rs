@@ -1,21 +1,21 @@
 //! One listening socket.
 
 mod accept;
+mod canonical;
 mod complete;
+mod event;
 mod operations;
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
 
 use crate::backoff::Backoff;
 use crate::flight::{Flight, Stamps};
 use crate::state::{ListenerLife, ListenerLifeEvent as Step, Table};
-use crate::{
-    AcceptClass, Address, Canonical, Completion, Connected, Fault, ListenerConfig, Machine, Misuse, OpKind, Output, SocketId,
-    Timestamp, encode,
-};
+use crate::{AcceptClass, Completion, Fault, ListenerConfig, Machine, Misuse, OpKind, Output, SocketId, Timestamp};
+
+pub use event::{ListenError, ListenerEvent, ListenerReport};
 
 /// A listener: create, bind, listen, accept, close; and accepting goes on whatever happens to single connections.
 ///
@@ -56,90 +56,9 @@ pub struct Listener {
 struct Offer {
     slot: SocketId,
     flight: Flight,
-    wait: bool,
+    /// The accept in flight waits for a connection.
+    waits: bool,
 }
-
-/// What happens at a listener.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum ListenerEvent {
-    /// It listens; the address has its real port.
-    Listening {
-        /// The address as the system reports it.
-        local: Option<Address>,
-    },
-    /// A connection was accepted under the name that was offered. The owner has it now.
-    Accepted {
-        /// The name that was offered.
-        slot: SocketId,
-        /// What is known of the connection.
-        connected: Connected,
-    },
-    /// A connection was accepted that cannot be used: it came after the stop, or a required option was refused. The owner closes it.
-    Unwanted {
-        /// The name that was offered.
-        slot: SocketId,
-    },
-    /// An offer is given back: there is no socket under this name.
-    Returned {
-        /// The name that was offered.
-        slot: SocketId,
-    },
-    /// Accepting has begun to fail: something has run out. It is tried again with growing delays. Said once, until it recovers.
-    Exhausted {
-        /// What went wrong first.
-        fault: Fault,
-    },
-    /// Accepting works again.
-    Recovered {
-        /// How many accepts had failed in between.
-        failures: u64,
-    },
-    /// The socket is gone, or never was. Always the last event.
-    Closed(ListenerReport),
-}
-
-/// What became of a listener.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct ListenerReport {
-    /// Where it listened, if it did.
-    pub local: Option<Address>,
-    /// Why it could not listen, or ceased to.
-    pub error: Option<ListenError>,
-    /// Connections that were accepted.
-    pub accepted: u64,
-    /// Accepts that failed because of the connection.
-    pub transient_faults: u64,
-    /// Accepts that failed because something had run out.
-    pub exhausted_faults: u64,
-    /// Completions that were refused with a [`Misuse`].
-    pub refused_completions: u64,
-}
-
-/// A listener could not start, or broke.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct ListenError {
-    /// The operation that failed.
-    pub operation: OpKind,
-    /// The address to listen on.
-    pub address: Address,
-    /// What went wrong.
-    pub fault: Fault,
-}
-
-/// `cannot bind 127.0.0.1:80: permission denied (os error 13)`
-impl fmt::Display for ListenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let operation = match self.operation {
-            OpKind::Create => "create a socket for",
-            OpKind::Listen => "listen on",
-            OpKind::Accept => "accept on",
-            _ => "bind",
-        };
-        write!(f, "cannot {operation} {}: {}", self.address, self.fault)
-    }
-}
-
-impl core::error::Error for ListenError {}
 
 impl Listener {
     /// A listener that has not started. `socket` is the name that its socket will have.
@@ -183,10 +102,10 @@ impl Listener {
     /// # Errors
     /// [`Misuse`] if it was started or stopped before.
     pub fn start(&mut self, now: Timestamp) -> Result<(), Misuse> {
-        self.tick(now);
         if self.life != ListenerLife::New {
             return Err(self.misuse("start"));
         }
+        self.tick(now);
         self.life.step(Step::Start);
         Ok(())
     }
@@ -227,6 +146,14 @@ impl Listener {
 
     pub(crate) fn report(&self) -> &ListenerReport {
         &self.report
+    }
+
+    fn is_accepting(&self) -> bool {
+        matches!(self.life, ListenerLife::Listening | ListenerLife::Sweeping)
+    }
+
+    fn is_backing_off(&self) -> bool {
+        self.retry != Timestamp::NEVER
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -282,14 +209,15 @@ impl Machine for Listener {
         self.take_completion(now, done)
     }
 
-    /// A fault that says the listener is none any more ends it; any other makes it back off.
+    /// A fault that says the listener is none any more ends it; any other makes it back off, unless it does already.
     fn broken(&mut self, now: Timestamp, socket: SocketId, fault: Fault) {
         self.tick(now);
-        if socket != self.socket || !matches!(self.life, ListenerLife::Listening | ListenerLife::Sweeping) {
+        if socket != self.socket || !self.is_accepting() {
             return;
         }
         match fault.kind().accept_class() {
             AcceptClass::Lost => self.fail(OpKind::Accept, fault),
+            AcceptClass::Transient | AcceptClass::Exhausted if self.is_backing_off() => {}
             AcceptClass::Transient | AcceptClass::Exhausted => self.back_off(fault),
         }
     }
@@ -308,43 +236,5 @@ impl Machine for Listener {
     fn in_flight(&self) -> usize {
         let offers = self.offers.iter().map(|offer| offer.flight.count()).fold(0, usize::saturating_add);
         offers.saturating_add(self.step.count()).saturating_add(self.close.count())
-    }
-}
-
-/// Life, flights, offers in the order of their slots, back-off, the retry relative to `now`.
-impl Canonical for Listener {
-    fn canonical(&self, now: Timestamp, out: &mut Vec<u8>) {
-        encode::byte(out, self.life.index());
-        encode::byte(out, self.step.code());
-        encode::byte(out, self.step_kind.code());
-        encode::byte(out, self.close.code());
-        encode::flag(out, self.exists);
-        encode::length(out, self.offers.len());
-        for offer in &self.offers {
-            encode::byte(out, offer.flight.code());
-            encode::flag(out, offer.wait);
-        }
-        self.backoff.encode(out);
-        encode::deadline(out, self.retry, now.max(self.now));
-        encode::byte(out, self.streak);
-        encode::length(out, self.sweep_left);
-        encode::length(out, self.events.len());
-        for event in &self.events {
-            encode::byte(out, event.code());
-        }
-    }
-}
-
-impl ListenerEvent {
-    const fn code(&self) -> u8 {
-        match self {
-            Self::Listening { .. } => 0,
-            Self::Accepted { .. } => 1,
-            Self::Unwanted { .. } => 2,
-            Self::Returned { .. } => 3,
-            Self::Exhausted { .. } => 4,
-            Self::Recovered { .. } => 5,
-            Self::Closed(_) => 6,
-        }
     }
 }

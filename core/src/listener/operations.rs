@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use super::Listener;
+use super::{Listener, Offer};
 use crate::state::{ListenerLife, ListenerLifeEvent as Step, Table};
 use crate::{AcceptOp, BindOp, CancelOp, CloseOp, CreateOp, ListenOp, Op, OpId, OpKind};
 
@@ -10,8 +10,10 @@ impl Listener {
     pub(crate) fn next_operation(&mut self) -> Option<Op> {
         match self.life {
             ListenerLife::Creating | ListenerLife::Binding | ListenerLife::Starting => self.next_step(),
+            ListenerLife::Listening if self.is_backing_off() => self.next_cancelled_accept(|_| true),
             ListenerLife::Listening => self.next_accept(),
-            ListenerLife::Sweeping => self.next_stale_accept().map(|target| self.cancel(target)).or_else(|| self.next_accept()),
+            // A sweep must not wait.
+            ListenerLife::Sweeping => self.next_cancelled_accept(|offer| offer.waits).or_else(|| self.next_accept()),
             ListenerLife::Ending => self.next_cancel().or_else(|| self.next_close()),
             ListenerLife::New | ListenerLife::Closing | ListenerLife::Closed => None,
         }
@@ -45,21 +47,18 @@ impl Listener {
         let offer = self.offers.iter_mut().find(|offer| offer.flight.is_idle())?;
         let id = self.stamps.mint(offer.slot, OpKind::Accept);
         offer.flight.submit(id);
-        Some(Op::Accept(AcceptOp { id, listener: self.socket, wait: offer.wait, options: self.config.accepted }))
-    }
-
-    /// An accept that waits, which a sweep must not.
-    fn next_stale_accept(&mut self) -> Option<OpId> {
-        self.offers.iter_mut().filter(|offer| offer.wait).find_map(|offer| offer.flight.cancel(offer.slot, OpKind::Accept))
+        offer.waits = self.life == ListenerLife::Listening;
+        Some(Op::Accept(AcceptOp { id, listener: self.socket, wait: offer.waits, options: self.config.accepted }))
     }
 
     fn next_cancel(&mut self) -> Option<Op> {
-        let socket = self.socket;
-        let kind = self.step_kind;
-        let target = self
-            .step
-            .cancel(socket, kind)
-            .or_else(|| self.offers.iter_mut().find_map(|offer| offer.flight.cancel(offer.slot, OpKind::Accept)))?;
+        let step = self.step.cancel(self.socket, self.step_kind);
+        step.map(|target| self.cancel(target)).or_else(|| self.next_cancelled_accept(|_| true))
+    }
+
+    fn next_cancelled_accept(&mut self, which: impl Fn(&Offer) -> bool) -> Option<Op> {
+        let mut offers = self.offers.iter_mut().filter(|offer| which(offer));
+        let target = offers.find_map(|offer| offer.flight.cancel(offer.slot, OpKind::Accept))?;
         Some(self.cancel(target))
     }
 

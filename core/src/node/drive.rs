@@ -161,6 +161,7 @@ impl<S: Service> Node<S> {
             ServerEvent::Opened { peer, session, .. } => return self.adopt(server, peer, session),
             ServerEvent::Order { socket, order } => return self.order(socket, order),
             ServerEvent::Listening { listener, local } => NodeEvent::Listening { server, listener, local },
+            ServerEvent::OptionsRefused { listener, refused } => NodeEvent::OptionsRefused { server, listener, refused },
             ServerEvent::Exhausted { listener, fault } => NodeEvent::Exhausted { server, listener, fault },
             ServerEvent::Recovered { listener, failures } => NodeEvent::Recovered { server, listener, failures },
             ServerEvent::ListenerLost { listener, error } => NodeEvent::ListenerLost { server, listener, error },

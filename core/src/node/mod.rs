@@ -10,7 +10,8 @@ use alloc::vec::Vec;
 
 use crate::{
     Address, Canonical, Client, ClientConfig, ClientReport, CloseReport, Completion, Fault, Handler, ListenError, Machine,
-    Misuse, Output, Peer, Server, ServerConfig, ServerReport, Service, Session, SlotRange, SocketId, Timestamp, encode,
+    Misuse, Output, Peer, RefusedOptions, Server, ServerConfig, ServerReport, Service, Session, SlotRange, SocketId, Timestamp,
+    encode,
 };
 
 use members::{Member, Members, Supervisor};
@@ -49,6 +50,15 @@ pub enum NodeEvent {
         listener: usize,
         /// Its address, with its real port.
         local: Option<Address>,
+    },
+    /// Not every option of a listening socket could be had; it goes on without.
+    OptionsRefused {
+        /// The server.
+        server: SupervisorId,
+        /// The listener's place in the server's configuration.
+        listener: usize,
+        /// The options, none of which was required.
+        refused: RefusedOptions,
     },
     /// There is a connection.
     Opened {

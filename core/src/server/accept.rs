@@ -2,23 +2,28 @@
 
 use super::{Server, ServerEvent};
 use crate::state::{ListenerLife, SupervisorLife};
-use crate::{Connected, ListenerEvent, ListenerReport, Order, Origin, Peer, Service, Session, SocketId, Verdict};
+use crate::{Connected, Listener, ListenerEvent, ListenerReport, Order, Origin, Peer, Service, Session, SocketId, Verdict};
 
 impl<S: Service> Server<S> {
     /// Takes what the listeners have to say, offers them the places that are free, and ends if nothing is left.
     pub(super) fn pump(&mut self) {
         for index in 0..self.listeners.len() {
-            while let Some(event) = self.listeners.get_mut(index).and_then(crate::Listener::next_event) {
+            while let Some(event) = self.listeners.get_mut(index).and_then(Listener::next_event) {
                 self.on_listener(index, event);
             }
         }
+        let faults = self.listeners.iter().map(|listener| listener.report().accept_faults());
+        self.report.accept_faults = faults.fold(0, u64::saturating_add);
+        self.open();
         self.offer_places();
         self.settle();
     }
 
     fn on_listener(&mut self, listener: usize, event: ListenerEvent) {
         match event {
-            ListenerEvent::Listening { .. } => self.announce(),
+            // Said once all listen.
+            ListenerEvent::Listening { .. } => {}
+            ListenerEvent::OptionsRefused { refused } => self.events.push_back(ServerEvent::OptionsRefused { listener, refused }),
             ListenerEvent::Accepted { slot, connected } => self.on_accepted(listener, slot, connected),
             ListenerEvent::Unwanted { slot } => {
                 self.report.accepted = self.report.accepted.saturating_add(1);
@@ -31,14 +36,23 @@ impl<S: Service> Server<S> {
         }
     }
 
-    /// All or nothing: a listener is not announced, and does not accept, before every one listens.
-    fn announce(&mut self) {
-        let all = self.listeners.iter().all(|listener| listener.life() == ListenerLife::Listening);
-        if all && self.life == SupervisorLife::Running && !self.announced {
+    /// All or nothing: a listener is not announced, and does not accept, before every one listens. If one cannot, the others still
+    /// get as far as they can before all are closed, so that the report lists every error and not just the first.
+    fn open(&mut self) {
+        if self.announced || self.life != SupervisorLife::Running {
+            return;
+        }
+        let count = |life| self.listeners.iter().filter(|listener| listener.life() == life).count();
+        let listening = count(ListenerLife::Listening);
+        if listening == self.listeners.len() {
             self.announced = true;
             for (index, listener) in self.listeners.iter().enumerate() {
                 let local = listener.report().local;
                 self.events.push_back(ServerEvent::Listening { listener: index, local });
+            }
+        } else if listening.saturating_add(count(ListenerLife::Closed)) == self.listeners.len() {
+            for listener in &mut self.listeners {
+                listener.stop(self.now);
             }
         }
     }
@@ -65,16 +79,10 @@ impl<S: Service> Server<S> {
     }
 
     fn on_listener_closed(&mut self, listener: usize, report: &ListenerReport) {
-        let faults = report.transient_faults.saturating_add(report.exhausted_faults);
-        self.report.accept_faults = self.report.accept_faults.saturating_add(faults);
         let Some(error) = report.error else { return };
         self.report.listen_errors.push(error);
         if self.announced {
             self.events.push_back(ServerEvent::ListenerLost { listener, error });
-        } else {
-            for other in &mut self.listeners {
-                other.stop(self.now);
-            }
         }
     }
 
@@ -89,8 +97,11 @@ impl<S: Service> Server<S> {
             let index = self.turn.saturating_add(step).checked_rem(count).unwrap_or(0);
             let Some(listener) = self.listeners.get_mut(index).filter(|listener| listener.wants_slot()) else { continue };
             let Some(slot) = self.places.offer(index) else {
-                // Nobody can be served: what is queued will see a reset rather than wait for nothing.
-                listener.end_sweep(self.now);
+                // If every place is taken by a session, nobody can be served: what is queued will see a reset rather than wait for
+                // nothing.
+                if !self.places.will_have_free() {
+                    listener.end_sweep(self.now);
+                }
                 continue;
             };
             if listener.offer(self.now, slot).is_err() {

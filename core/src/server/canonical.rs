@@ -3,19 +3,19 @@
 use alloc::vec::Vec;
 
 use super::{Server, ServerEvent};
-use crate::state::Table;
-use crate::{Canonical, Service, Timestamp, encode};
+use crate::state::{ListenerLife, Table};
+use crate::{Canonical, Handler, Listener, Order, Service, Timestamp, encode};
 
-/// Life, flights, listeners, places, the drain's deadline relative to `now`, and the kinds of the events that wait. The service is left
-/// out: it decides what handlers do, which is not the server's behaviour.
+/// Life, socket runtime, listeners and whose turn it is, places, the drain's deadline relative to `now`, and the events that wait: their
+/// kinds, and which listener, place and order they are about. The service is left out: it decides what handlers do, which is not the
+/// server's behaviour.
 impl<S: Service> Canonical for Server<S> {
     fn canonical(&self, now: Timestamp, out: &mut Vec<u8>) {
         let now = now.max(self.now);
         encode::byte(out, self.life.index());
-        encode::byte(out, self.flight.code());
-        encode::flag(out, self.initialised);
-        encode::flag(out, self.announced);
-        encode::length(out, self.turn);
+        self.runtime.encode(out);
+        encode::flag(out, self.announced && !self.listeners_are_closed());
+        encode::length(out, self.whose_turn());
         for listener in &self.listeners {
             listener.canonical(now, out);
         }
@@ -23,18 +23,47 @@ impl<S: Service> Canonical for Server<S> {
         encode::deadline(out, self.drain_deadline, now);
         encode::length(out, self.events.len());
         for event in &self.events {
-            encode::byte(
-                out,
-                match event {
-                    ServerEvent::Listening { .. } => 0,
-                    ServerEvent::Opened { .. } => 1,
-                    ServerEvent::Order { .. } => 2,
-                    ServerEvent::Exhausted { .. } => 3,
-                    ServerEvent::Recovered { .. } => 4,
-                    ServerEvent::ListenerLost { .. } => 5,
-                    ServerEvent::Stopped(_) => 6,
-                },
-            );
+            encode_event(out, event, now);
         }
+    }
+}
+
+impl<S: Service> Server<S> {
+    /// The next listener that may get a place; those that will never accept again are passed over.
+    fn whose_turn(&self) -> usize {
+        let accepts = |index: &usize| {
+            let life = self.listeners.get(*index).map(Listener::life);
+            matches!(life, Some(ListenerLife::Listening | ListenerLife::Sweeping))
+        };
+        let behind = self.turn..self.listeners.len();
+        behind.chain(0..self.turn).find(accepts).unwrap_or(0)
+    }
+}
+
+fn encode_event<H: Handler>(out: &mut Vec<u8>, event: &ServerEvent<H>, now: Timestamp) {
+    let mut about = |kind, index| {
+        encode::byte(out, kind);
+        encode::length(out, index);
+    };
+    match event {
+        ServerEvent::Listening { listener, .. } => about(0, *listener),
+        ServerEvent::OptionsRefused { listener, .. } => about(1, *listener),
+        ServerEvent::Exhausted { listener, .. } => about(2, *listener),
+        ServerEvent::Recovered { listener, .. } => about(3, *listener),
+        ServerEvent::ListenerLost { listener, .. } => about(4, *listener),
+        ServerEvent::Opened { socket, .. } => {
+            encode::byte(out, 5);
+            encode::slot(out, *socket);
+        }
+        ServerEvent::Order { socket, order: Order::Drain(deadline) } => {
+            encode::byte(out, 6);
+            encode::slot(out, *socket);
+            encode::deadline(out, *deadline, now);
+        }
+        ServerEvent::Order { socket, order: Order::Abort } => {
+            encode::byte(out, 7);
+            encode::slot(out, *socket);
+        }
+        ServerEvent::Stopped(_) => encode::byte(out, 8),
     }
 }

@@ -1,8 +1,11 @@
 //! Starting, draining, stopping.
 
 use super::{Server, ServerEvent};
+use crate::runtime::RuntimeEvent;
 use crate::state::{ListenerLife, SupervisorLife, SupervisorLifeEvent as Step, Table};
-use crate::{Completion, FaultKind, Machine, Misuse, MisuseKind, OpId, OpKind, Order, Outcome, Service, Timestamp};
+use crate::{
+    CloseReport, Completion, Listener, Machine, Misuse, MisuseKind, OpId, OpKind, Order, Outcome, Service, SocketId, Timestamp,
+};
 
 impl<S: Service> Server<S> {
     pub(super) fn begin_drain(&mut self, deadline: Timestamp) {
@@ -18,8 +21,12 @@ impl<S: Service> Server<S> {
         // The earliest deadline wins.
         self.drain_deadline = self.drain_deadline.min(deadline);
         for listener in &mut self.listeners {
-            // One that does not listen yet ends at once.
-            listener.sweep(self.now);
+            if self.announced {
+                listener.sweep(self.now);
+            } else {
+                // Nobody was told that it listens.
+                listener.stop(self.now);
+            }
         }
         self.order_all(Order::Drain(self.drain_deadline));
         self.pump();
@@ -54,15 +61,21 @@ impl<S: Service> Server<S> {
         }
     }
 
-    pub(super) fn take_completion(&mut self, done: Completion) -> Result<(), Misuse> {
+    pub(super) fn take_completion(&mut self, now: Timestamp, done: Completion) -> Result<(), Misuse> {
         let id = done.id();
-        let now = self.now;
-        if id.socket() == self.control {
-            self.take_own(id, done.outcome())?;
+        // Each of these validates before it changes anything, and the time counts only if it was valid.
+        if self.runtime.owns(id) {
+            let event = self.runtime.complete(self.life, id, done.outcome())?;
+            self.tick(now);
+            self.on_runtime(event);
         } else if self.places.expects_close(id) {
-            self.take_disposal(id, done.outcome())?;
+            self.check_disposal(id, done.outcome())?;
+            self.tick(now);
+            self.places.closed(id.socket());
+            self.wake_listeners();
         } else if let Some(listener) = self.listener_of(id) {
             listener.complete(now, done)?;
+            self.tick(now);
         } else {
             return Err(Misuse::completion(MisuseKind::UnknownSocket, id, self.life.name()));
         }
@@ -70,7 +83,7 @@ impl<S: Service> Server<S> {
         Ok(())
     }
 
-    fn listener_of(&mut self, id: OpId) -> Option<&mut crate::Listener> {
+    fn listener_of(&mut self, id: OpId) -> Option<&mut Listener> {
         if id.kind() == OpKind::Accept {
             let index = self.places.offered_by(id.socket())?;
             return self.listeners.get_mut(index);
@@ -78,34 +91,18 @@ impl<S: Service> Server<S> {
         self.listeners.iter_mut().find(|listener| listener.socket() == id.socket())
     }
 
-    /// Startup and cleanup.
-    fn take_own(&mut self, id: OpId, outcome: &Outcome) -> Result<(), Misuse> {
-        let kind = if self.life == SupervisorLife::CleaningUp { OpKind::Cleanup } else { OpKind::Startup };
-        if id.kind() != kind || !self.flight.expects(id) {
-            return Err(Misuse::completion(MisuseKind::NotInFlight, id, self.life.name()));
-        }
-        let fault = match outcome {
-            Outcome::Done => None,
-            Outcome::Failed(fault) => Some(*fault),
-            _ => return Err(Misuse::completion(MisuseKind::WrongOutcome, id, self.life.name())),
-        };
-        self.flight.land();
-        match (kind, fault) {
-            // Nothing can be done about a cleanup that fails.
-            (OpKind::Cleanup, _) => self.step(Step::CleanedUp),
-            (_, Some(fault)) => {
-                if fault.kind() != FaultKind::Cancelled || self.life == SupervisorLife::Starting {
-                    self.report.startup_error = Some(fault);
-                }
+    fn on_runtime(&mut self, event: RuntimeEvent) {
+        match event {
+            RuntimeEvent::Started => self.on_started(),
+            RuntimeEvent::NotStarted(fault) => {
+                self.report.startup_error = fault;
                 self.step(Step::StartFailed);
             }
-            (_, None) => self.on_started(),
+            RuntimeEvent::Released => self.step(Step::CleanedUp),
         }
-        Ok(())
     }
 
     fn on_started(&mut self) {
-        self.initialised = true;
         self.step(Step::Started);
         for listener in &mut self.listeners {
             if self.life == SupervisorLife::Running {
@@ -117,21 +114,31 @@ impl<S: Service> Server<S> {
         }
     }
 
-    fn take_disposal(&mut self, id: OpId, outcome: &Outcome) -> Result<(), Misuse> {
-        if !matches!(outcome, Outcome::Done | Outcome::Failed(_)) {
-            return Err(Misuse::completion(MisuseKind::WrongOutcome, id, self.life.name()));
+    fn check_disposal(&self, id: OpId, outcome: &Outcome) -> Result<(), Misuse> {
+        match outcome {
+            Outcome::Done | Outcome::Failed(_) => Ok(()),
+            _ => Err(Misuse::completion(MisuseKind::WrongOutcome, id, self.life.name())),
         }
-        self.places.closed(id.socket());
-        self.wake_listeners();
-        Ok(())
     }
 
-    /// A place is free again: whoever waits for one, or for a descriptor, may go on.
-    pub(super) fn freed(&mut self) {
+    /// True if a session of this name was handed out: one that waits to be polled was not.
+    pub(super) fn is_out(&self, socket: SocketId) -> bool {
+        let waits =
+            |event: &ServerEvent<S::Handler>| matches!(event, ServerEvent::Opened { socket: opened, .. } if *opened == socket);
+        self.places.is_live(socket) && !self.events.iter().any(waits)
+    }
+
+    /// A session has ended.
+    pub(super) fn take_gone(&mut self, socket: SocketId, report: &CloseReport) {
+        self.report.count(report);
+        self.places.end_live(socket);
+        // Nobody is there to obey.
+        self.events.retain(|event| !matches!(event, ServerEvent::Order { socket: ordered, .. } if *ordered == socket));
         self.wake_listeners();
         self.pump();
     }
 
+    /// A socket is gone: whoever waits for a descriptor may go on.
     fn wake_listeners(&mut self) {
         for listener in &mut self.listeners {
             listener.wake(self.now);
@@ -140,12 +147,15 @@ impl<S: Service> Server<S> {
 
     /// Moves on to the end if nothing is left.
     pub(super) fn settle(&mut self) {
-        let no_listener = self.listeners.iter().all(|listener| matches!(listener.life(), ListenerLife::Closed));
         let running = matches!(self.life, SupervisorLife::Running | SupervisorLife::Draining | SupervisorLife::Stopping);
-        if running && no_listener && self.places.used() == 0 && self.flight.is_idle() {
+        if running && self.listeners_are_closed() && self.places.used() == 0 && self.runtime.in_flight() == 0 {
             self.drain_deadline = Timestamp::NEVER;
             // What was stopped before its startup was even submitted has nothing to release.
-            self.step(if self.initialised { Step::Idle } else { Step::StartFailed });
+            self.step(if self.runtime.is_ready() { Step::Idle } else { Step::StartFailed });
         }
+    }
+
+    pub(super) fn listeners_are_closed(&self) -> bool {
+        self.listeners.iter().all(|listener| listener.life() == ListenerLife::Closed)
     }
 }

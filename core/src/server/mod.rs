@@ -4,7 +4,6 @@ mod accept;
 mod canonical;
 mod copy;
 mod life;
-mod operations;
 mod places;
 mod report;
 
@@ -12,11 +11,11 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::flight::{Flight, Stamps};
-use crate::state::{SupervisorLife, Table};
+use crate::runtime::Runtime;
+use crate::state::{SupervisorLife, SupervisorLifeEvent as Step, Table};
 use crate::{
-    Address, CloseReport, Completion, ConnectionConfig, Fault, Handler, Listener, Machine, Misuse, MisuseKind, Order, Output,
-    Peer, ServerConfig, Service, Session, SlotRange, SocketId, Timestamp,
+    Address, CloseReport, Completion, ConnectionConfig, Fault, Handler, Listener, Machine, Misuse, MisuseKind, Op, Order, Output,
+    Peer, RefusedOptions, ServerConfig, Service, Session, SlotRange, SocketId, Timestamp,
 };
 
 use places::Places;
@@ -33,21 +32,15 @@ pub struct Server<S: Service> {
     connection: Arc<ConnectionConfig>,
     now: Timestamp,
     life: SupervisorLife,
-    /// The name under which the server itself submits operations.
-    control: SocketId,
+    runtime: Runtime,
     listeners: Vec<Listener>,
     /// Which listener is asked first for the next free place.
     turn: usize,
     /// Every listener listens, and that was said.
     announced: bool,
     places: Places,
-    /// Startup or cleanup.
-    flight: Flight,
-    /// The socket runtime is there.
-    initialised: bool,
     drain_deadline: Timestamp,
     events: VecDeque<ServerEvent<S::Handler>>,
-    stamps: Stamps,
     report: ServerReport,
 }
 
@@ -77,6 +70,13 @@ pub enum ServerEvent<H: Handler> {
         /// What to tell it.
         order: Order,
     },
+    /// Not every option of a listening socket could be had; it goes on without.
+    OptionsRefused {
+        /// The listener's place in the configuration.
+        listener: usize,
+        /// The options, none of which was required.
+        refused: RefusedOptions,
+    },
     /// A listener has begun to fail to accept because something has run out; it tries again with growing delays.
     Exhausted {
         /// The listener's place in the configuration.
@@ -91,7 +91,7 @@ pub enum ServerEvent<H: Handler> {
         /// How many accepts had failed in between.
         failures: u64,
     },
-    /// A listener that had been listening broke. The others go on.
+    /// A listener that had been listening broke. The others go on; without any, the server ends after its last session.
     ListenerLost {
         /// The listener's place in the configuration.
         listener: usize,
@@ -111,7 +111,7 @@ impl<S: Service> Server<S> {
         let too_small = || Misuse::call(MisuseKind::Slots, "new server", "slot range too small");
         let mut own = slots.take(u32::try_from(config.listeners.len().saturating_add(1)).unwrap_or(u32::MAX))?;
         let connections = u32::try_from(config.max_connections).ok().ok_or_else(too_small)?;
-        let places = Places::new(slots.take(connections)?, config.listeners.len());
+        let places = Places::new(slots.take(connections)?);
         let mut name = || own.take(1).ok().and_then(|slot| SocketId::new(slot.first(), 0)).ok_or_else(too_small);
         let control = name()?;
         let mut listeners = Vec::with_capacity(config.listeners.len());
@@ -123,16 +123,13 @@ impl<S: Service> Server<S> {
             connection: Arc::new(config.connection),
             now: Timestamp::ZERO,
             life: SupervisorLife::New,
-            control,
+            runtime: Runtime::new(control),
             listeners,
             turn: 0,
             announced: false,
             places,
-            flight: Flight::Idle,
-            initialised: false,
             drain_deadline: Timestamp::NEVER,
             events: VecDeque::new(),
-            stamps: Stamps::default(),
             report: ServerReport::default(),
         })
     }
@@ -142,11 +139,11 @@ impl<S: Service> Server<S> {
     /// # Errors
     /// [`Misuse`] if it was started or stopped before.
     pub fn start(&mut self, now: Timestamp) -> Result<(), Misuse> {
-        self.tick(now);
         if self.life != SupervisorLife::New {
             return Err(Misuse::call(MisuseKind::WrongState, "start", self.life.name()));
         }
-        self.step(crate::state::SupervisorLifeEvent::Start);
+        self.tick(now);
+        self.step(Step::Start);
         Ok(())
     }
 
@@ -155,12 +152,11 @@ impl<S: Service> Server<S> {
     /// # Errors
     /// [`Misuse`] if no session of this name is out.
     pub fn gone(&mut self, now: Timestamp, socket: SocketId, report: &CloseReport) -> Result<(), Misuse> {
-        self.tick(now);
-        if !self.places.end_live(socket) {
+        if !self.is_out(socket) {
             return Err(Misuse::call(MisuseKind::UnknownSocket, "gone", self.life.name()));
         }
-        self.report.count(report);
-        self.freed();
+        self.tick(now);
+        self.take_gone(socket, report);
         Ok(())
     }
 
@@ -183,7 +179,7 @@ impl<S: Service> Server<S> {
         self.life
     }
 
-    /// Sessions that are out.
+    /// Connections that were accepted and are not [`gone`](Server::gone).
     #[must_use]
     pub fn live(&self) -> usize {
         self.places.live()
@@ -207,6 +203,11 @@ impl<S: Service> Server<S> {
         &self.service
     }
 
+    pub(crate) fn next_operation(&mut self) -> Option<Op> {
+        let own = self.runtime.next_operation(self.life);
+        own.or_else(|| self.listeners.iter_mut().find_map(Listener::next_operation)).or_else(|| self.places.next_close())
+    }
+
     pub(crate) fn next_event(&mut self) -> Option<ServerEvent<S::Handler>> {
         self.events.pop_front()
     }
@@ -227,8 +228,7 @@ impl<S: Service> Machine for Server<S> {
     }
 
     fn complete(&mut self, now: Timestamp, done: Completion) -> Result<(), Misuse> {
-        self.tick(now);
-        let result = self.take_completion(done);
+        let result = self.take_completion(self.now.max(now), done);
         if result.is_err() {
             self.report.refused_completions = self.report.refused_completions.saturating_add(1);
         }
@@ -238,7 +238,7 @@ impl<S: Service> Machine for Server<S> {
     fn broken(&mut self, now: Timestamp, socket: SocketId, fault: Fault) {
         self.tick(now);
         for listener in &mut self.listeners {
-            listener.broken(now, socket, fault);
+            listener.broken(self.now, socket, fault);
         }
         self.pump();
     }
@@ -249,7 +249,7 @@ impl<S: Service> Machine for Server<S> {
             self.begin_stop();
         }
         for listener in &mut self.listeners {
-            listener.handle_timeout(now);
+            listener.handle_timeout(self.now);
         }
         self.pump();
     }
@@ -261,6 +261,6 @@ impl<S: Service> Machine for Server<S> {
 
     fn in_flight(&self) -> usize {
         let listeners = self.listeners.iter().map(Machine::in_flight).fold(0, usize::saturating_add);
-        listeners.saturating_add(self.places.in_flight()).saturating_add(self.flight.count())
+        listeners.saturating_add(self.places.in_flight()).saturating_add(self.runtime.in_flight())
     }
 }

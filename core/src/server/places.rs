@@ -1,6 +1,6 @@
 //! Who is in which place: the hard limit on connections.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::flight::{Flight, Stamps};
@@ -12,12 +12,16 @@ use crate::{CloseOp, Op, OpId, OpKind, SlotRange, Slots, SocketId, encode};
 /// together never exceed the limit; it is free again when the socket is gone, not when it was told to go.
 #[derive(Clone, Debug)]
 pub(super) struct Places {
+    range: SlotRange,
     slots: Slots,
-    /// By slot: few operations iterate over them, and those in the order of the slots.
-    taken: BTreeMap<u32, Place>,
+    /// By slot, as far as slots were ever used.
+    places: Vec<Option<Place>>,
+    used: usize,
     live: usize,
+    /// Slots of connections that nobody wants and whose close was not submitted yet.
+    doomed: BTreeSet<u32>,
+    closing: usize,
     stamps: Stamps,
-    listeners: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,14 +41,28 @@ enum State {
 }
 
 impl Places {
-    pub(super) const fn new(range: SlotRange, listeners: usize) -> Self {
-        Self { slots: Slots::new(range), taken: BTreeMap::new(), live: 0, stamps: Stamps::new(), listeners }
+    pub(super) const fn new(range: SlotRange) -> Self {
+        Self {
+            range,
+            slots: Slots::new(range),
+            places: Vec::new(),
+            used: 0,
+            live: 0,
+            doomed: BTreeSet::new(),
+            closing: 0,
+            stamps: Stamps::new(),
+        }
     }
 
     /// Takes a place for an accept of this listener.
     pub(super) fn offer(&mut self, listener: usize) -> Option<SocketId> {
         let socket = self.slots.reserve()?;
-        self.taken.insert(socket.slot(), Place { socket, state: State::Offered { listener } });
+        let index = self.index(socket)?;
+        if self.places.len() <= index {
+            self.places.resize(index.saturating_add(1), None);
+        }
+        *self.places.get_mut(index)? = Some(Place { socket, state: State::Offered { listener } });
+        self.used = self.used.saturating_add(1);
         Some(socket)
     }
 
@@ -59,24 +77,27 @@ impl Places {
         self.live = self.live.saturating_add(1);
     }
 
-    /// A session has ended; false if there was none.
-    pub(super) fn end_live(&mut self, socket: SocketId) -> bool {
-        let is_live = self.get(socket).is_some_and(|place| matches!(place.state, State::Live));
-        if is_live {
+    pub(super) fn is_live(&self, socket: SocketId) -> bool {
+        matches!(self.state(socket), Some(State::Live))
+    }
+
+    /// A session has ended.
+    pub(super) fn end_live(&mut self, socket: SocketId) {
+        if self.is_live(socket) {
             self.live = self.live.saturating_sub(1);
             self.free(socket);
         }
-        is_live
     }
 
     /// Nobody wants this connection.
     pub(super) fn dispose(&mut self, socket: SocketId) {
         self.set(socket, State::Closing { flight: Flight::Idle });
+        self.doomed.insert(socket.slot());
     }
 
     /// The listener whose accept holds this place.
     pub(super) fn offered_by(&self, socket: SocketId) -> Option<usize> {
-        match self.get(socket)?.state {
+        match self.state(socket)? {
             State::Offered { listener } => Some(listener),
             State::Live | State::Closing { .. } => None,
         }
@@ -84,21 +105,25 @@ impl Places {
 
     /// The close of a connection that nobody wants, as a reset: what it carried was not read.
     pub(super) fn next_close(&mut self) -> Option<Op> {
-        let (socket, flight) = self.taken.values_mut().find_map(|place| match &mut place.state {
-            State::Closing { flight } if flight.is_idle() => Some((place.socket, flight)),
-            _ => None,
-        })?;
-        let id = self.stamps.mint(socket, OpKind::Close);
-        flight.submit(id);
+        let index = self.doomed.pop_first()?.saturating_sub(self.range.first());
+        let place = self.places.get_mut(usize::try_from(index).ok()?)?.as_mut()?;
+        let id = self.stamps.mint(place.socket, OpKind::Close);
+        if let State::Closing { flight } = &mut place.state {
+            flight.submit(id);
+            self.closing = self.closing.saturating_add(1);
+        }
         Some(Op::Close(CloseOp { id, abortive: true }))
     }
 
     /// True if the completion of this close is being waited for.
     pub(super) fn expects_close(&self, id: OpId) -> bool {
-        self.get(id.socket()).is_some_and(|place| matches!(place.state, State::Closing { flight } if flight.expects(id)))
+        let expected = matches!(self.state(id.socket()), Some(State::Closing { flight }) if flight.expects(id));
+        expected && id.kind() == OpKind::Close
     }
 
+    /// That close has completed.
     pub(super) fn closed(&mut self, socket: SocketId) {
+        self.closing = self.closing.saturating_sub(1);
         self.free(socket);
     }
 
@@ -106,54 +131,72 @@ impl Places {
         self.slots.has_free()
     }
 
+    /// True if a place that is in use will be free again without a session's end: an accept may come to nothing, and a close completes.
+    pub(super) const fn will_have_free(&self) -> bool {
+        self.used > self.live
+    }
+
     pub(super) const fn live(&self) -> usize {
         self.live
     }
 
-    pub(super) fn used(&self) -> usize {
-        self.taken.len()
+    pub(super) const fn used(&self) -> usize {
+        self.used
     }
 
     /// The names of the sessions that are out, in the order of their slots.
-    pub(super) fn live_sockets(&self) -> Vec<SocketId> {
-        self.taken.values().filter(|place| matches!(place.state, State::Live)).map(|place| place.socket).collect()
+    pub(super) fn live_sockets(&self) -> impl Iterator<Item = SocketId> {
+        self.places.iter().flatten().filter(|place| matches!(place.state, State::Live)).map(|place| place.socket)
     }
 
-    pub(super) fn in_flight(&self) -> usize {
-        let closing = |place: &&Place| matches!(place.state, State::Closing { flight } if !flight.is_idle());
-        self.taken.values().filter(closing).count()
+    pub(super) const fn in_flight(&self) -> usize {
+        self.closing
     }
 
+    /// Which slots can be given out, and what is in each.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         self.slots.encode(out);
-        for place in self.taken.values() {
-            match place.state {
-                State::Offered { listener } => {
-                    encode::byte(out, 0);
-                    encode::length(out, listener.min(self.listeners));
+        for index in 0..self.range.count() {
+            let place = usize::try_from(index).ok().and_then(|index| self.places.get(index)?.as_ref());
+            match place.map(|place| place.state) {
+                None => encode::byte(out, 0),
+                Some(State::Offered { listener }) => {
+                    encode::byte(out, 1);
+                    encode::length(out, listener);
                 }
-                State::Live => encode::byte(out, 1),
-                State::Closing { flight } => {
-                    encode::byte(out, 2);
+                Some(State::Live) => encode::byte(out, 2),
+                Some(State::Closing { flight }) => {
+                    encode::byte(out, 3);
                     encode::byte(out, flight.code());
                 }
             }
         }
     }
 
-    fn get(&self, socket: SocketId) -> Option<&Place> {
-        self.taken.get(&socket.slot()).filter(|place| place.socket == socket)
+    fn index(&self, socket: SocketId) -> Option<usize> {
+        usize::try_from(socket.slot().checked_sub(self.range.first())?).ok()
+    }
+
+    fn entry(&mut self, socket: SocketId) -> Option<&mut Option<Place>> {
+        let index = self.index(socket)?;
+        self.places.get_mut(index).filter(|entry| entry.is_some_and(|place| place.socket == socket))
+    }
+
+    fn state(&self, socket: SocketId) -> Option<State> {
+        let place = self.places.get(self.index(socket)?)?.as_ref()?;
+        Some(place.state).filter(|_| place.socket == socket)
     }
 
     fn set(&mut self, socket: SocketId, state: State) {
-        if let Some(place) = self.taken.get_mut(&socket.slot()).filter(|place| place.socket == socket) {
-            place.state = state;
+        if let Some(entry) = self.entry(socket) {
+            *entry = Some(Place { socket, state });
         }
     }
 
     fn free(&mut self, socket: SocketId) {
-        if self.get(socket).is_some() {
-            self.taken.remove(&socket.slot());
+        if let Some(entry) = self.entry(socket) {
+            *entry = None;
+            self.used = self.used.saturating_sub(1);
             self.slots.release(socket);
         }
     }

@@ -1,8 +1,8 @@
 //! What servers and clients have in common for the thread that drives them.
 
 use sansock::{
-    Address, Client, ClientEvent, ClientReport, CloseReport, Fault, ListenError, Machine, Order, Peer, Server, ServerEvent,
-    ServerReport, Service, Session, SocketId, Timestamp,
+    Address, Client, ClientEvent, ClientReport, CloseReport, Fault, ListenError, Machine, Order, Peer, RefusedOptions, Server,
+    ServerEvent, ServerReport, Service, Session, SocketId, Timestamp,
 };
 
 /// What happens at a server or a client.
@@ -15,6 +15,13 @@ pub enum Notice {
         listener: usize,
         /// Its address, with its real port.
         local: Option<Address>,
+    },
+    /// Not every option of a listening socket could be had; it goes on without.
+    OptionsRefused {
+        /// The listener's place in the configuration.
+        listener: usize,
+        /// The options, none of which was required.
+        refused: RefusedOptions,
     },
     /// There is a connection.
     Opened {
@@ -99,6 +106,7 @@ where
             ServerEvent::Order { socket, order } => return Sorted::Order { socket, order },
             ServerEvent::Stopped(report) => return Sorted::Stopped(report),
             ServerEvent::Listening { listener, local } => Notice::Listening { listener, local },
+            ServerEvent::OptionsRefused { listener, refused } => Notice::OptionsRefused { listener, refused },
             ServerEvent::Exhausted { listener, fault } => Notice::Exhausted { listener, fault },
             ServerEvent::Recovered { listener, failures } => Notice::Recovered { listener, failures },
             ServerEvent::ListenerLost { listener, error } => Notice::ListenerLost { listener, error },
