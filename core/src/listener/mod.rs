@@ -144,7 +144,9 @@ impl Listener {
         self.events.pop_front()
     }
 
-    pub(crate) fn report(&self) -> &ListenerReport {
+    /// What has been counted so far.
+    #[must_use]
+    pub const fn report(&self) -> &ListenerReport {
         &self.report
     }
 

@@ -1,0 +1,311 @@
+//! Driving a machine by hand: each completion, each call and the time are the test's own, and the contract of
+//! [`Machine`](sansock::Machine) is checked at every step.
+
+mod contract;
+mod listener;
+mod meaning;
+mod server;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use sansock::{Canonical, Completion, Connected, Fault, FaultKind, Machine, Misuse, Op, OpId, OpKind, Outcome, Output};
+use sansock::{RefusedOptions, SocketId, Timestamp};
+
+pub use contract::Contract;
+pub use meaning::{Meaning, Meaningful};
+pub use server::{Quiet, Verdicts, address, connected, listener_at, report};
+
+/// One input causes at most so many outputs, and so many more for each socket. (B5)
+const OUTPUTS: usize = 8;
+const OUTPUTS_PER_SOCKET: usize = 4;
+
+/// A machine between one input and the next: it has been polled until it had nothing more to say.
+///
+/// A test that fails prints what was done so far.
+pub struct Drive<M: Machine> {
+    machine: M,
+    now: Timestamp,
+    contract: Contract,
+    operations: BTreeMap<OpId, Op>,
+    events: Vec<M::Event>,
+    ended: bool,
+    log: Vec<String>,
+}
+
+impl<M> Drive<M>
+where
+    M: Machine + Canonical,
+    M::Event: Meaningful + Debug,
+{
+    /// Drives `machine` from time zero on.
+    pub fn new(machine: M) -> Self {
+        Self::with_contract(machine, Contract::default())
+    }
+
+    /// The same, with a contract that knows more: a limit on connections, or sockets that the machine has already.
+    pub fn with_contract(machine: M, contract: Contract) -> Self {
+        let now = Timestamp::ZERO;
+        Self { machine, now, contract, operations: BTreeMap::new(), events: Vec::new(), ended: false, log: Vec::new() }
+    }
+
+    /// The machine.
+    pub const fn machine(&self) -> &M {
+        &self.machine
+    }
+
+    /// What the contract has seen.
+    pub const fn contract(&self) -> &Contract {
+        &self.contract
+    }
+
+    /// The same, to tell it something that the machine cannot: that a socket which was handed out is gone.
+    pub const fn contract_mut(&mut self) -> &mut Contract {
+        &mut self.contract
+    }
+
+    /// The present time.
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Calls the machine as its application would.
+    pub fn call<R>(&mut self, call: impl FnOnce(&mut M, Timestamp) -> R) -> R {
+        self.log.push(format!("{}: a call", self.now));
+        let answer = call(&mut self.machine, self.now);
+        self.settle();
+        answer
+    }
+
+    /// A call that the machine must refuse, and that must change nothing. (D13)
+    pub fn refuse_call<R: Debug>(&mut self, call: impl FnOnce(&mut M, Timestamp) -> Result<R, Misuse>) -> Misuse {
+        let (before, later) = (self.picture(), self.much_later());
+        let result = call(&mut self.machine, later);
+        let misuse = result.expect_err("D13: the call makes no sense and was taken");
+        assert_eq!(self.picture(), before, "D13: a call that was refused changed something");
+        misuse
+    }
+
+    /// Completes an operation.
+    pub fn complete(&mut self, id: OpId, outcome: Outcome) {
+        self.log.push(format!("{}: {id} comes to {outcome:?}", self.now));
+        let result = self.machine.complete(self.now, Completion::from_raw(id, outcome.clone()));
+        result.unwrap_or_else(|misuse| panic!("a legal completion was refused: {misuse}"));
+        self.contract.completed(id, &outcome);
+        self.operations.remove(&id);
+        self.settle();
+    }
+
+    /// Completes an operation with a fault.
+    pub fn fail(&mut self, id: OpId, kind: FaultKind) {
+        self.complete(id, Outcome::Failed(Fault::new(kind)));
+    }
+
+    /// Completes the one operation of this kind the ordinary way: see [`ordinary`].
+    pub fn finish(&mut self, kind: OpKind) {
+        let id = self.the(kind);
+        let outcome = ordinary(&self.operations[&id]);
+        self.complete(id, outcome);
+    }
+
+    /// A completion that the machine must refuse, and that must change nothing, not even its time. (D1 to D5, D9)
+    pub fn refuse(&mut self, id: OpId, outcome: Outcome) -> Misuse {
+        let before = self.picture();
+        let result = self.machine.complete(self.much_later(), Completion::from_raw(id, outcome.clone()));
+        let misuse = result.err().unwrap_or_else(|| panic!("D1 to D5: {id} came to {outcome:?} and was taken"));
+        assert_eq!(self.picture(), before, "D9: a completion that was refused changed something: {misuse}");
+        misuse
+    }
+
+    /// Lets time pass; nothing is told to the machine.
+    pub fn pass(&mut self, span: Duration) {
+        self.now = self.now + span;
+    }
+
+    /// Tells the machine the time.
+    pub fn tick(&mut self) {
+        self.log.push(format!("{}: a time-out", self.now));
+        self.machine.handle_timeout(self.now);
+        // C8, X142
+        let due = self.machine.deadline().filter(|deadline| deadline.is_due(self.now));
+        assert_eq!(due, None, "C8: still due after it was handled");
+        self.settle();
+    }
+
+    /// Lets time pass until the machine's deadline, and tells it; false if it has none.
+    pub fn tick_at_deadline(&mut self) -> bool {
+        let Some(deadline) = self.machine.deadline() else { return false };
+        self.now = self.now.max(deadline);
+        self.tick();
+        true
+    }
+
+    /// How long it is until the machine's deadline.
+    pub fn until_deadline(&self) -> Option<Duration> {
+        self.machine.deadline().map(|deadline| deadline.saturating_since(self.now))
+    }
+
+    /// The one operation of this kind that is in flight.
+    pub fn the(&self, kind: OpKind) -> OpId {
+        match self.all(kind)[..] {
+            [id] => id,
+            ref ids => panic!("{} operations of kind {} are in flight: {ids:?}", ids.len(), kind.name()),
+        }
+    }
+
+    /// The operations of this kind that are in flight, in the order of their sockets.
+    pub fn all(&self, kind: OpKind) -> Vec<OpId> {
+        self.operations.keys().filter(|id| id.kind() == kind).copied().collect()
+    }
+
+    /// An operation that is in flight.
+    pub fn op(&self, id: OpId) -> &Op {
+        &self.operations[&id]
+    }
+
+    /// The kinds of all operations in flight, in the order of their sockets.
+    pub fn in_flight(&self) -> Vec<OpKind> {
+        self.operations.keys().map(|id| id.kind()).collect()
+    }
+
+    /// True if the machine has asked for this operation to be completed.
+    pub fn is_cancelled(&self, id: OpId) -> bool {
+        self.contract.is_cancelled(id)
+    }
+
+    /// What the machine has said since this was last called.
+    pub fn events(&mut self) -> Vec<M::Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// The same, in words.
+    pub fn said(&mut self) -> Vec<String> {
+        self.events().iter().map(|event| format!("{event:?}")).collect()
+    }
+
+    /// True once the machine has said its last word.
+    pub const fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Completes what can be completed without a peer, the ordinary way, until only operations that wait for one are left.
+    pub fn wind_up(&mut self) {
+        let waits = |op: &Op| match op {
+            Op::Accept(accept) => accept.wait(),
+            Op::Recv(_) | Op::Connect(_) | Op::Send(_) => true,
+            _ => false,
+        };
+        while let Some((id, op)) = self.operations.iter().find(|(id, op)| self.is_cancelled(**id) || !waits(op)) {
+            let (id, cancelled) = (*id, self.is_cancelled(*id));
+            let outcome = if cancelled { Outcome::Failed(FaultKind::Cancelled.into()) } else { ordinary(op) };
+            self.complete(id, outcome);
+        }
+    }
+
+    /// Completes only what a dead transport completes: operations that were cancelled, and closes. (C2)
+    pub fn wind_up_dead(&mut self) {
+        let dead = |id: &OpId| matches!(id.kind(), OpKind::Close | OpKind::Cleanup) || self.contract.is_cancelled(*id);
+        let found = self.operations.keys().copied().find(dead);
+        if let Some(id) = found {
+            let outcome = if self.is_cancelled(id) { Outcome::Failed(FaultKind::Cancelled.into()) } else { Outcome::Done };
+            self.complete(id, outcome);
+            self.wind_up_dead();
+        }
+    }
+
+    /// Takes what the machine wants, until it wants nothing more.
+    fn settle(&mut self) {
+        let most = OUTPUTS + OUTPUTS_PER_SOCKET * (self.contract.open() + self.contract.in_flight());
+        let mut outputs = 0;
+        loop {
+            let deadline = self.machine.deadline();
+            let output = self.machine.poll();
+            assert_eq!(self.machine.deadline(), deadline, "F10: polling changed the deadline");
+            match output {
+                None => break,
+                Some(Output::Event(event)) => self.take_event(event),
+                Some(Output::Submit(op)) => self.take_operation(op),
+            }
+            outputs += 1;
+            assert!(outputs <= most, "B5, C8: more than {most} outputs without an input");
+            assert_eq!(self.machine.in_flight(), self.contract.in_flight(), "A9: in_flight() counts otherwise");
+        }
+        assert!(self.machine.poll().is_none(), "C8: poll gives more after it has given nothing");
+    }
+
+    fn take_event(&mut self, event: M::Event) {
+        self.log.push(format!("    says {event:?}"));
+        assert!(!self.ended, "A10: {event:?} after the last event");
+        match event.meaning() {
+            Meaning::HandsOut(socket) => self.contract.handed_out(socket),
+            Meaning::GivesBack(socket) => self.contract.given_back(socket),
+            Meaning::Orders(socket) => self.contract.ordered(socket),
+            Meaning::Last => {
+                self.contract.ended();
+                self.ended = true;
+            }
+            Meaning::Tells => {}
+        }
+        self.events.push(event);
+    }
+
+    fn take_operation(&mut self, op: Op) {
+        self.log.push(format!("    submits {op:?}"));
+        assert!(!self.ended, "A10: {op:?} after the last event");
+        self.contract.submitted(&op);
+        if op.kind() != OpKind::Cancel {
+            self.operations.insert(op.id(), op);
+        }
+    }
+
+    /// The machine's canonical encoding at the present time.
+    pub fn canonical(&self) -> Vec<u8> {
+        let mut canonical = Vec::new();
+        self.machine.canonical(self.now, &mut canonical);
+        canonical
+    }
+
+    /// All that can be seen of the machine.
+    fn picture(&self) -> (Vec<u8>, Option<Timestamp>, usize) {
+        (self.canonical(), self.machine.deadline(), self.machine.in_flight())
+    }
+
+    /// A time that must not reach the machine.
+    fn much_later(&self) -> Timestamp {
+        self.now + Duration::from_secs(3600)
+    }
+}
+
+impl<M: Machine> Drop for Drive<M> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("what was done:\n{}", self.log.join("\n"));
+        }
+    }
+}
+
+/// The first socket in this slot.
+///
+/// # Panics
+/// If there is no such slot.
+#[must_use]
+pub fn name(slot: u32) -> SocketId {
+    SocketId::new(slot, 0).expect("the slot is in range")
+}
+
+/// What an operation comes to when nothing goes wrong and no peer is there: created without a refusal, bound to the address that was
+/// asked for, nobody waiting, and done.
+#[must_use]
+pub fn ordinary(op: &Op) -> Outcome {
+    match op {
+        Op::Create(_) => Outcome::Created(RefusedOptions::NONE),
+        Op::Bind(bind) => Outcome::Local(Some(bind.address())),
+        Op::Listen(_) => Outcome::Local(None),
+        Op::Accept(accept) if !accept.wait() => Outcome::NoneWaiting,
+        Op::Accept(_) | Op::Connect(_) => Outcome::Connected(Connected::default()),
+        Op::Recv(_) => Outcome::Eof,
+        Op::Send(send) => Outcome::Sent(send.asked()),
+        Op::Startup(_) | Op::Shutdown(_) | Op::Close(_) | Op::Cancel(_) | Op::Cleanup(_) => Outcome::Done,
+    }
+}
