@@ -3,16 +3,23 @@
 use alloc::vec::Vec;
 
 use super::{Server, ServerEvent};
-use crate::state::{ListenerLife, Table};
+use crate::state::{ListenerLife, SupervisorLife, Table};
 use crate::{Canonical, Handler, Listener, Order, Service, Timestamp, encode};
 
-/// Life, socket runtime, listeners and whose turn it is, places, the drain's deadline relative to `now`, and the events that wait: their
-/// kinds, and which listener, place and order they are about. The service is left out: it decides what handlers do, which is not the
-/// server's behaviour.
+/// Life, the events that wait (their kinds, and which listener, place and order they are about), and unless it has stopped: socket
+/// runtime, listeners and whose turn it is, places, the drain's deadline relative to `now`. The service is left out: it decides what
+/// handlers do, which is not the server's behaviour.
 impl<S: Service> Canonical for Server<S> {
     fn canonical(&self, now: Timestamp, out: &mut Vec<u8>) {
         let now = now.max(self.now);
         encode::byte(out, self.life.index());
+        encode::length(out, self.events.len());
+        for event in &self.events {
+            encode_event(out, event, now);
+        }
+        if self.life == SupervisorLife::Stopped {
+            return;
+        }
         self.runtime.encode(out);
         encode::flag(out, self.announced && !self.listeners_are_closed());
         encode::length(out, self.whose_turn());
@@ -21,10 +28,6 @@ impl<S: Service> Canonical for Server<S> {
         }
         self.places.encode(out);
         encode::deadline(out, self.drain_deadline, now);
-        encode::length(out, self.events.len());
-        for event in &self.events {
-            encode_event(out, event, now);
-        }
     }
 }
 

@@ -89,11 +89,17 @@ where
 
     /// Completes an operation.
     pub fn complete(&mut self, id: OpId, outcome: Outcome) {
+        self.complete_and_call(id, outcome, |_, _| {});
+    }
+
+    /// Completes an operation, and calls the machine before it is polled.
+    pub fn complete_and_call(&mut self, id: OpId, outcome: Outcome, call: impl FnOnce(&mut M, Timestamp)) {
         self.log.push(format!("{}: {id} comes to {outcome:?}", self.now));
         let result = self.machine.complete(self.now, Completion::from_raw(id, outcome.clone()));
         result.unwrap_or_else(|misuse| panic!("a legal completion was refused: {misuse}"));
         self.contract.completed(id, &outcome);
         self.operations.remove(&id);
+        call(&mut self.machine, self.now);
         self.settle();
     }
 

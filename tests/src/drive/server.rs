@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use sansock::{
     Address, CloseReason, CloseReport, Connected, Context, Ending, Handler, ListenerConfig, OpKind, Outcome, Peer,
-    RefusedOptions, Server, ServerConfig, Service, SlotRange, SocketId, Verdict,
+    RefusedOptions, Server, ServerConfig, ServerEvent, ServerReport, Service, SlotRange, SocketId, Verdict,
 };
 
 use super::{Contract, Drive};
@@ -104,6 +104,17 @@ impl Drive<Server<Verdicts>> {
     pub fn gone(&mut self, socket: SocketId, ending: Ending) {
         self.contract_mut().gone(socket);
         self.call(|server, now| server.gone(now, socket, &report(ending)).expect("it is out"));
+    }
+
+    /// What the server says at its end.
+    pub fn stopped(&mut self) -> ServerReport {
+        match self.events().pop() {
+            Some(ServerEvent::Stopped(report)) => {
+                assert_eq!(self.contract().open(), 0, "A8: a socket is open");
+                report
+            }
+            other => panic!("the server has not stopped, but said {other:?}; in flight: {:?}", self.in_flight()),
+        }
     }
 
     /// Every session that is out ends at once.
