@@ -277,8 +277,5 @@ fn the_counters_of_the_report_add_up() {
     assert_eq!((report.accepted, report.rejected, report.finished()), (8, 4, 4));
     assert_eq!((report.confirmed, report.unconfirmed, report.aborted), (2, 1, 1));
     assert_eq!((report.received, report.sent), (12, 20));
-    assert_eq!(
-        report.to_string(),
-        "accepted 8: 2 confirmed, 1 unconfirmed, 1 aborted, 4 rejected; received 12, sent 20"
-    );
+    assert_eq!(report.to_string(), "accepted 8: 2 confirmed, 1 unconfirmed, 1 aborted, 4 rejected; received 12, sent 20");
 }

@@ -122,7 +122,8 @@ fn an_error_that_will_be_reported_counts_until_it_is() {
         drive.connect(1);
         drive.call(|server, now| server.drain(now, Timestamp::NEVER));
         let accept = drive.the(OpKind::Accept);
-        let end = if lost { Outcome::Failed(FaultKind::BadDescriptor.into()) } else { Outcome::Failed(FaultKind::NoMemory.into()) };
+        let end =
+            if lost { Outcome::Failed(FaultKind::BadDescriptor.into()) } else { Outcome::Failed(FaultKind::NoMemory.into()) };
         drive.complete(accept, end);
         assert_eq!(drive.in_flight(), [OpKind::Close]);
         drive

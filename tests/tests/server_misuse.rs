@@ -1,8 +1,8 @@
 //! Hostile transports and mistaken applications: refused, counted, and nothing changes, not even the time.
 
 use sansock::{
-    Completion, Connected, Ending, Fault, FaultKind, Machine, MisuseKind, OpId, OpKind, Outcome, RefusedOptions, Server, SocketId,
-    Timestamp,
+    Completion, Connected, Ending, Fault, FaultKind, Machine, MisuseKind, OpId, OpKind, Outcome, RefusedOptions, Server,
+    SocketId, Timestamp,
 };
 use sansock_tests::drive::{Drive, Verdicts, connected, name, report};
 

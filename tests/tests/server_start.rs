@@ -116,10 +116,7 @@ fn x007_the_report_lists_every_listener_that_cannot_listen() {
     let errors: Vec<_> = drive.stopped().listen_errors.iter().map(ToString::to_string).collect();
     assert_eq!(
         errors,
-        [
-            "cannot create a socket for 127.0.0.1:80: not supported by this system",
-            "cannot bind 127.0.0.1:82: permission denied"
-        ]
+        ["cannot create a socket for 127.0.0.1:80: not supported by this system", "cannot bind 127.0.0.1:82: permission denied"]
     );
 }
 

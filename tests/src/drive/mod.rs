@@ -31,7 +31,12 @@ pub struct Drive<M: Machine> {
     operations: BTreeMap<OpId, Op>,
     events: Vec<M::Event>,
     ended: bool,
+    /// Polled by [`Drive::poll`] alone.
+    lazy: bool,
+    /// Whether nothing is left to be polled.
+    settled: bool,
     log: Vec<String>,
+    quiet: bool,
 }
 
 impl<M> Drive<M>
@@ -47,7 +52,29 @@ where
     /// The same, with a contract that knows more: a limit on connections, or sockets that the machine has already.
     pub fn with_contract(machine: M, contract: Contract) -> Self {
         let now = Timestamp::ZERO;
-        Self { machine, now, contract, operations: BTreeMap::new(), events: Vec::new(), ended: false, log: Vec::new() }
+        Self {
+            machine,
+            now,
+            contract,
+            operations: BTreeMap::new(),
+            events: Vec::new(),
+            ended: false,
+            lazy: false,
+            settled: false,
+            log: Vec::new(),
+            quiet: false,
+        }
+    }
+
+    /// From now on the machine is polled by [`Drive::poll`] alone, or after every input: the contract has no "drain before the next
+    /// call" rule.
+    pub const fn lazily(&mut self, lazy: bool) {
+        self.lazy = lazy;
+    }
+
+    /// A test that fails prints nothing: it has its own way to say what was done.
+    pub const fn quietly(&mut self) {
+        self.quiet = true;
     }
 
     /// The machine.
@@ -122,6 +149,21 @@ where
         let misuse = result.err().unwrap_or_else(|| panic!("D1 to D5: {id} came to {outcome:?} and was taken"));
         assert_eq!(self.picture(), before, "D9: a completion that was refused changed something: {misuse}");
         misuse
+    }
+
+    /// True if the machine had nothing more to say when it was polled last.
+    pub const fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// Everything that was done and said.
+    pub fn log(&self) -> &[String] {
+        &self.log
+    }
+
+    /// Turns the clock back; nothing is told to the machine.
+    pub fn turn_back(&mut self, span: Duration) {
+        self.now = Timestamp::from_nanos(self.now.as_nanos().saturating_sub(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)));
     }
 
     /// Lets time pass; nothing is told to the machine.
@@ -220,24 +262,33 @@ where
         }
     }
 
-    /// Takes what the machine wants, until it wants nothing more.
+    /// After an input: takes what the machine wants, until it wants nothing more.
     fn settle(&mut self) {
-        let most = OUTPUTS + OUTPUTS_PER_SOCKET * (self.contract.open() + self.contract.in_flight());
-        let mut outputs = 0;
-        loop {
+        self.settled = false;
+        if !self.lazy {
+            self.poll(usize::MAX);
+        }
+    }
+
+    /// Takes what the machine wants, `most` outputs at most.
+    pub fn poll(&mut self, most: usize) {
+        let bound = OUTPUTS + OUTPUTS_PER_SOCKET * (self.contract.open() + self.contract.in_flight());
+        for outputs in 0..most {
             let deadline = self.machine.deadline();
             let output = self.machine.poll();
             assert_eq!(self.machine.deadline(), deadline, "F10: polling changed the deadline");
             match output {
-                None => break,
+                None => {
+                    assert!(self.machine.poll().is_none(), "C8: poll gives more after it has given nothing");
+                    self.settled = true;
+                    return;
+                }
                 Some(Output::Event(event)) => self.take_event(event),
                 Some(Output::Submit(op)) => self.take_operation(op),
             }
-            outputs += 1;
-            assert!(outputs <= most, "B5, C8: more than {most} outputs without an input");
+            assert!(self.lazy || outputs < bound, "B5, C8: more than {bound} outputs without an input");
             assert_eq!(self.machine.in_flight(), self.contract.in_flight(), "A9: in_flight() counts otherwise");
         }
-        assert!(self.machine.poll().is_none(), "C8: poll gives more after it has given nothing");
     }
 
     fn take_event(&mut self, event: M::Event) {
@@ -285,7 +336,7 @@ where
 
 impl<M: Machine> Drop for Drive<M> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() && !self.quiet {
             eprintln!("what was done:\n{}", self.log.join("\n"));
         }
     }
