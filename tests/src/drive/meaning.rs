@@ -1,6 +1,8 @@
 //! What the events of the machines mean for the sockets they are about.
 
-use sansock::{ClientEvent, ConnectionEvent, DialerEvent, Handler, ListenerEvent, ServerEvent, SessionEvent, SocketId};
+use sansock::{
+    ClientEvent, ConnectionEvent, DialerEvent, Handler, ListenerEvent, NodeEvent, ServerEvent, SessionEvent, SocketId,
+};
 
 /// What an event means for whoever keeps account of sockets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,6 +72,13 @@ impl<H: Handler> Meaningful for ServerEvent<H> {
             | Self::Recovered { .. }
             | Self::ListenerLost { .. } => Meaning::Tells,
         }
+    }
+}
+
+/// A node owns its sessions, and may get another server after the last has stopped.
+impl Meaningful for NodeEvent {
+    fn meaning(&self) -> Meaning {
+        Meaning::Tells
     }
 }
 
