@@ -9,6 +9,7 @@ pub mod play;
 pub mod program;
 pub mod run;
 pub mod script;
+pub mod serve;
 pub mod server_script;
 pub mod system;
 

@@ -8,7 +8,7 @@ use sansock_memory::NetworkConfig;
 use sansock_tests::history::Seen;
 use sansock_tests::play::{Act, Part, Play, When};
 use sansock_tests::run::{Audience, Nobody, Outcome, on_blocking, on_memory, on_smol};
-use sansock_tests::system::{exclusive, holdings};
+use sansock_tests::system::{assert_nothing_is_left, exclusive, holdings};
 
 use Act::{Abort, CloseAfterFlush, Finish, HalfClose, PauseFor, Send};
 use When::{Open, PeerFinished, Received};
@@ -28,9 +28,9 @@ fn everywhere_within(play: &Play, limits: ConnectionConfig) -> Outcome {
     let _ = on_smol(&Play::default_echo(), limits, &nobody);
     let before = holdings();
     let blocking = on_blocking(play, limits, &nobody);
-    assert_eq!(holdings(), before, "blocking leaves something behind");
+    assert_nothing_is_left(&before);
     let smol = on_smol(play, limits, &nobody);
-    assert_eq!(holdings(), before, "smol leaves something behind");
+    assert_nothing_is_left(&before);
     for (name, other) in [("blocking", &blocking), ("smol", &smol)] {
         assert!(memory.same_as(other), "memory: {memory:#?}\n{name}: {other:#?}");
     }
