@@ -25,14 +25,14 @@ fn outcomes() -> Vec<Outcome> {
 
 /// The outcomes that an operation of this kind can come to.
 fn fits(kind: OpKind, outcome: &Outcome) -> bool {
-    match (kind, outcome) {
-        (_, Outcome::Failed(_)) => true,
-        (OpKind::Startup | OpKind::Close | OpKind::Cleanup, Outcome::Done) => true,
-        (OpKind::Create, Outcome::Created(_)) => true,
-        (OpKind::Bind | OpKind::Listen, Outcome::Local(_)) => true,
-        (OpKind::Accept, Outcome::Connected(_) | Outcome::NoneWaiting) => true,
-        _ => false,
-    }
+    matches!(
+        (kind, outcome),
+        (_, Outcome::Failed(_))
+            | (OpKind::Startup | OpKind::Close | OpKind::Cleanup, Outcome::Done)
+            | (OpKind::Create, Outcome::Created(_))
+            | (OpKind::Bind | OpKind::Listen, Outcome::Local(_))
+            | (OpKind::Accept, Outcome::Connected(_) | Outcome::NoneWaiting)
+    )
 }
 
 /// Completes each operation in flight with all that it cannot be: another outcome, another kind, another stamp, another generation.

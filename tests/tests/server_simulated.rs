@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sansock::{
     Address, ClientConfig, ClientReport, Ending, Node, NodeEvent, Peer, ServerConfig, ServerReport, SlotRange, SupervisorId,
-    Timestamp, Verdict,
+    Verdict,
 };
 use sansock_memory::{HostId, MachineId, NetworkConfig, Simulation, Step};
 use sansock_tests::drive::Contract;

@@ -63,7 +63,7 @@ pub struct ListenerReport {
     pub transient_faults: u64,
     /// Accepts that failed because something had run out.
     pub exhausted_faults: u64,
-    /// Completions that were refused with a [`Misuse`].
+    /// Completions that were refused with a [`Misuse`](crate::Misuse).
     pub refused_completions: u64,
 }
 

@@ -3,6 +3,7 @@
 
 mod contract;
 mod listener;
+mod look;
 mod meaning;
 mod server;
 
@@ -77,26 +78,6 @@ where
         self.quiet = true;
     }
 
-    /// The machine.
-    pub const fn machine(&self) -> &M {
-        &self.machine
-    }
-
-    /// What the contract has seen.
-    pub const fn contract(&self) -> &Contract {
-        &self.contract
-    }
-
-    /// The same, to tell it something that the machine cannot: that a socket which was handed out is gone.
-    pub const fn contract_mut(&mut self) -> &mut Contract {
-        &mut self.contract
-    }
-
-    /// The present time.
-    pub const fn now(&self) -> Timestamp {
-        self.now
-    }
-
     /// Calls the machine as its application would.
     pub fn call<R>(&mut self, call: impl FnOnce(&mut M, Timestamp) -> R) -> R {
         self.log.push(format!("{}: a call", self.now));
@@ -151,16 +132,6 @@ where
         misuse
     }
 
-    /// True if the machine had nothing more to say when it was polled last.
-    pub const fn is_settled(&self) -> bool {
-        self.settled
-    }
-
-    /// Everything that was done and said.
-    pub fn log(&self) -> &[String] {
-        &self.log
-    }
-
     /// Turns the clock back; nothing is told to the machine.
     pub fn turn_back(&mut self, span: Duration) {
         self.now = Timestamp::from_nanos(self.now.as_nanos().saturating_sub(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)));
@@ -187,54 +158,6 @@ where
         self.now = self.now.max(deadline);
         self.tick();
         true
-    }
-
-    /// How long it is until the machine's deadline.
-    pub fn until_deadline(&self) -> Option<Duration> {
-        self.machine.deadline().map(|deadline| deadline.saturating_since(self.now))
-    }
-
-    /// The one operation of this kind that is in flight.
-    pub fn the(&self, kind: OpKind) -> OpId {
-        match self.all(kind)[..] {
-            [id] => id,
-            ref ids => panic!("{} operations of kind {} are in flight: {ids:?}", ids.len(), kind.name()),
-        }
-    }
-
-    /// The operations of this kind that are in flight, in the order of their sockets.
-    pub fn all(&self, kind: OpKind) -> Vec<OpId> {
-        self.operations.keys().filter(|id| id.kind() == kind).copied().collect()
-    }
-
-    /// An operation that is in flight.
-    pub fn op(&self, id: OpId) -> &Op {
-        &self.operations[&id]
-    }
-
-    /// The kinds of all operations in flight, in the order of their sockets.
-    pub fn in_flight(&self) -> Vec<OpKind> {
-        self.operations.keys().map(|id| id.kind()).collect()
-    }
-
-    /// True if the machine has asked for this operation to be completed.
-    pub fn is_cancelled(&self, id: OpId) -> bool {
-        self.contract.is_cancelled(id)
-    }
-
-    /// What the machine has said since this was last called.
-    pub fn events(&mut self) -> Vec<M::Event> {
-        std::mem::take(&mut self.events)
-    }
-
-    /// The same, in words.
-    pub fn said(&mut self) -> Vec<String> {
-        self.events().iter().map(|event| format!("{event:?}")).collect()
-    }
-
-    /// True once the machine has said its last word.
-    pub const fn has_ended(&self) -> bool {
-        self.ended
     }
 
     /// Completes what can be completed without a peer, the ordinary way, until only operations that wait for one are left.
@@ -314,13 +237,6 @@ where
         if op.kind() != OpKind::Cancel {
             self.operations.insert(op.id(), op);
         }
-    }
-
-    /// The machine's canonical encoding at the present time.
-    pub fn canonical(&self) -> Vec<u8> {
-        let mut canonical = Vec::new();
-        self.machine.canonical(self.now, &mut canonical);
-        canonical
     }
 
     /// All that can be seen of the machine.

@@ -78,7 +78,7 @@ impl Run {
     fn apply(&mut self, step: Step) {
         match step {
             Step::Start => self.start(),
-            Step::Drain(millis) => self.drain(self.from_now(millis)),
+            Step::Drain(millis) => self.drain(self.in_millis(millis)),
             Step::DrainForEver => self.drain(Timestamp::NEVER),
             Step::Stop => self.tell(Server::stop),
             Step::Finish(number) => self.complete_any(number, |op| Some(ordinary(op))),
@@ -114,7 +114,7 @@ impl Run {
         }
     }
 
-    fn from_now(&self, millis: i16) -> Timestamp {
+    fn in_millis(&self, millis: i16) -> Timestamp {
         let now = self.drive.now().as_nanos();
         let span = u64::from(millis.unsigned_abs()) * 1_000_000;
         Timestamp::from_nanos(if millis < 0 { now.saturating_sub(span) } else { now.saturating_add(span) })
