@@ -9,11 +9,14 @@ use sansock::{
 };
 use sansock_memory::{HostId, MachineId, NetworkConfig, Simulation, Step};
 use sansock_tests::drive::Contract;
-use sansock_tests::history::Recorder;
 use sansock_tests::play::{Act, Part, Player, When};
-use sansock_tests::run::service;
 
 type Service = Box<dyn FnMut(&Peer) -> Verdict<Player>>;
+
+/// Every connection plays this part.
+fn playing(part: Part) -> Service {
+    Box::new(move |_| Verdict::Accept(Player::new(part.clone())))
+}
 
 /// Sends ten bytes, and finishes once the peer has.
 fn asks() -> Part {
@@ -53,7 +56,7 @@ impl World {
         let client_host = simulation.network().add_host([IpAddr::from([10, 0, 0, 2])]);
         let server = simulation.add(server_host, Node::new(SlotRange::ALL));
         let config = ServerConfig::new(SocketAddr::from(([10, 0, 0, 1], 0))).max_connections(places).unwrap();
-        let echo: Service = Box::new(service(Part::echo(), Recorder::default()));
+        let echo = playing(Part::echo());
         let id = simulation.with(server, |node, now| node.serve(now, config, echo)).unwrap();
         let mut contract = Contract::default();
         contract.limit(places);
@@ -80,7 +83,7 @@ impl World {
     fn dial(&mut self, part: Part) {
         let node = self.simulation.add(self.client_host, Node::new(SlotRange::ALL));
         let config = ClientConfig::new(vec![self.listening.expect("it listens")]).unwrap();
-        let part: Service = Box::new(service(part, Recorder::default()));
+        let part = playing(part);
         self.simulation.with(node, |node, now| node.connect(now, config, part)).unwrap();
     }
 

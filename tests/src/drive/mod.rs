@@ -1,5 +1,5 @@
 //! Driving a machine by hand: each completion, each call and the time are the test's own, and the contract of
-//! [`Machine`](sansock::Machine) is checked at every step.
+//! [`Machine`] is checked at every step.
 
 mod contract;
 mod listener;
