@@ -4,41 +4,44 @@ use core::time::Duration;
 
 use crate::{Timestamp, encode};
 
-/// A delay that doubles from `first` to `most`.
+/// A delay that doubles from `first` to `most`, both in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Backoff {
-    first: Duration,
-    most: Duration,
-    /// The delay after the next failure; `None` while nothing has failed.
-    next: Option<Duration>,
+    first: u64,
+    most: u64,
+    /// The delay after the next failure; 0, which is no delay, while nothing has failed.
+    next: u64,
 }
 
 impl Backoff {
-    pub(crate) const fn new(first: Duration, most: Duration) -> Self {
-        Self { first, most, next: None }
+    pub(crate) fn new(first: Duration, most: Duration) -> Self {
+        Self { first: nanos(first), most: nanos(most), next: 0 }
     }
 
-    /// Something failed: when to try again.
+    /// Something failed: when to try again. Never is not an answer: a delay that reaches beyond the end of time is over just before it.
     pub(crate) fn fail(&mut self, now: Timestamp) -> Timestamp {
-        let delay = self.next.unwrap_or(self.first).min(self.most);
-        self.next = Some(delay.saturating_mul(2).min(self.most));
-        now + delay
+        let delay = if self.is_failing() { self.next } else { self.first };
+        self.next = delay.saturating_mul(2).min(self.most);
+        (now + Duration::from_nanos(delay)).min(Timestamp::LAST)
     }
 
     /// Something succeeded.
     pub(crate) fn reset(&mut self) {
-        self.next = None;
+        self.next = 0;
     }
 
     /// True if there was a failure since the last success.
     pub(crate) fn is_failing(&self) -> bool {
-        self.next.is_some()
+        self.next > 0
     }
 
     pub(crate) fn encode(&self, out: &mut alloc::vec::Vec<u8>) {
-        let nanos = self.next.map_or(0, |next| u64::try_from(next.as_nanos()).unwrap_or(u64::MAX));
-        encode::number(out, nanos);
+        encode::number(out, self.next);
     }
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -56,11 +59,14 @@ mod tests {
         assert_eq!(delays[0], 5);
     }
 
-    // X68
+    // X68, F2, B10
     #[test]
-    fn x068_a_delay_never_overflows() {
+    fn x068_a_delay_never_overflows_and_always_ends() {
         let mut backoff = Backoff::new(Duration::MAX, Duration::MAX);
-        assert_eq!(backoff.fail(Timestamp::ZERO), Timestamp::NEVER);
-        assert_eq!(backoff.fail(Timestamp::from_secs(1)), Timestamp::NEVER);
+        for now in [Timestamp::ZERO, Timestamp::from_secs(1), Timestamp::NEVER] {
+            let again = backoff.fail(now);
+            assert_eq!(again, Timestamp::LAST);
+            assert_ne!(again.as_deadline(), None);
+        }
     }
 }

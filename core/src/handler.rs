@@ -33,7 +33,7 @@ pub trait Handler {
         cx.finish();
     }
 
-    /// The send queue, which had been full, has fallen to its low watermark.
+    /// The send queue, which had been full (whether or not it had to refuse something), has fallen to its low watermark.
     fn on_writable(&mut self, cx: &mut Context<'_, Self::Message>) {
         let _ = cx;
     }

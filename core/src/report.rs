@@ -15,11 +15,12 @@ pub struct CloseReport {
     pub ending: Ending,
     /// Why the connection began to end.
     pub reason: CloseReason,
-    /// What cut a graceful ending short, if something did.
+    /// What cut a graceful ending short, if something did: the first such thing.
     pub cut_short: Option<CloseReason>,
     /// Bytes delivered to the application.
     pub received: u64,
-    /// Bytes received but not delivered: those drained while closing, or held back by a pause that never ended.
+    /// Bytes received but not delivered: those drained while closing, those held back by a pause that never ended, those that came too
+    /// late. What a receive of impossible size claims to hold is not counted.
     pub undelivered: u64,
     /// Bytes that the transport took.
     pub sent: u64,
@@ -61,7 +62,7 @@ impl fmt::Display for CloseReport {
     }
 }
 
-/// The three ways to end.
+/// The three ways to end. The facts at the close decide: an operation that was being cancelled may still have brought what was missing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Ending {
     /// Everything was sent, our FIN was sent, and the peer's EOF was read.
@@ -102,7 +103,7 @@ pub enum CloseReason {
     ClosingTimeout,
     /// While lingering, the peer was silent for too long.
     LingerGap,
-    /// While lingering, the peer sent more than the limit.
+    /// While lingering, the peer sent more than the limit after our FIN.
     LingerBytes,
     /// Nothing was received for too long.
     ReadIdle,

@@ -26,6 +26,8 @@ impl Timestamp {
     pub const ZERO: Self = Self(0);
     /// No deadline: later than every other point, and never due.
     pub const NEVER: Self = Self(u64::MAX);
+    /// The last point that a deadline can have: for what must end, however long its delay.
+    pub(crate) const LAST: Self = Self(u64::MAX - 1);
 
     /// The point `nanos` nanoseconds after the epoch.
     #[must_use]

@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use crate::{Timestamp, encode};
 
-/// What a time-out is for. The order decides which one counts when several are due at once: an end goes before a warning.
+/// What a time-out is for. The order decides which one counts when several are due at once; it is the one that
+/// [`ConnectionConfig`](crate::ConnectionConfig) promises.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Timeout {
     /// The drain's deadline, set by the supervisor.
@@ -21,12 +22,14 @@ pub(crate) enum Timeout {
     Paused,
     /// Nothing is received.
     ReadIdle,
-    /// A receive or send that had run out of something is tried again.
-    Retry,
+    /// A receive that had run out of something is tried again.
+    RetryReceive,
+    /// A send that had run out of something is tried again.
+    RetrySend,
 }
 
 impl Timeout {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Drain,
         Self::Closing,
         Self::LingerGap,
@@ -34,7 +37,8 @@ impl Timeout {
         Self::HalfClosed,
         Self::Paused,
         Self::ReadIdle,
-        Self::Retry,
+        Self::RetryReceive,
+        Self::RetrySend,
     ];
 }
 
@@ -48,7 +52,8 @@ pub(crate) struct Timers {
     half_closed: Timestamp,
     paused: Timestamp,
     read_idle: Timestamp,
-    retry: Timestamp,
+    retry_receive: Timestamp,
+    retry_send: Timestamp,
 }
 
 impl Timers {
@@ -60,7 +65,8 @@ impl Timers {
         half_closed: Timestamp::NEVER,
         paused: Timestamp::NEVER,
         read_idle: Timestamp::NEVER,
-        retry: Timestamp::NEVER,
+        retry_receive: Timestamp::NEVER,
+        retry_send: Timestamp::NEVER,
     };
 
     pub(crate) fn set(&mut self, timeout: Timeout, at: Timestamp) {
@@ -107,7 +113,8 @@ impl Timers {
             Timeout::HalfClosed => self.half_closed,
             Timeout::Paused => self.paused,
             Timeout::ReadIdle => self.read_idle,
-            Timeout::Retry => self.retry,
+            Timeout::RetryReceive => self.retry_receive,
+            Timeout::RetrySend => self.retry_send,
         }
     }
 
@@ -120,7 +127,8 @@ impl Timers {
             Timeout::HalfClosed => &mut self.half_closed,
             Timeout::Paused => &mut self.paused,
             Timeout::ReadIdle => &mut self.read_idle,
-            Timeout::Retry => &mut self.retry,
+            Timeout::RetryReceive => &mut self.retry_receive,
+            Timeout::RetrySend => &mut self.retry_send,
         }
     }
 }

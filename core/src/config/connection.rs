@@ -6,6 +6,10 @@ use super::{ConfigError, at_least_one, span, timeout};
 
 /// The limits of one connection. The defaults, and where they come from, stand beside the setters.
 ///
+/// If several time-outs are due when time is looked at, the first of these counts: the drain's deadline, the total time for
+/// closing, the gap while lingering, `write_stall`, `half_closed`, `paused`, `read_idle`. A time-out that would end beyond the end of
+/// time never ends.
+///
 /// ```
 /// use core::time::Duration;
 /// use sansock::ConnectionConfig;
@@ -55,8 +59,8 @@ impl Default for ConnectionConfig {
 }
 
 impl ConnectionConfig {
-    /// The watermarks of the send queue, in bytes. The queue never holds more than `high`; once it has refused something, the
-    /// application is told as soon as it has fallen to `low`. Default 32 KiB and 64 KiB, as Netty's `WriteBufferWaterMark`.
+    /// The watermarks of the send queue, in bytes. The queue never holds more than `high`; once it holds that much, whether or not
+    /// something was refused, the application is told as soon as it has fallen to `low`. Default 32 KiB and 64 KiB, as Netty's `WriteBufferWaterMark`.
     ///
     /// # Errors
     /// `high` is 0, or `low` is not below `high`.
@@ -87,8 +91,9 @@ impl ConnectionConfig {
         self
     }
 
-    /// How long nothing may be received while something is wanted: neither paused nor half-closed. Then the connection is
-    /// finished gracefully. Only bytes refresh it. Default 60 s (nginx: `client_header_timeout`, Thousand Island: `read_timeout`).
+    /// How long nothing may be received while something is wanted. Then the connection is finished gracefully. It runs until the
+    /// peer's end was read or our FIN was sent, except while receiving is paused or without credit; bytes that are received, and the end
+    /// of a pause, start it again. Default 60 s (nginx: `client_header_timeout`, Thousand Island: `read_timeout`).
     ///
     /// # Errors
     /// `Some(0)`; use `None` to switch it off.
@@ -100,8 +105,8 @@ impl ConnectionConfig {
         Ok(self)
     }
 
-    /// How long the transport may take nothing of what is queued. Then the connection is aborted, since nothing that would still
-    /// be sent could arrive. Default 60 s (nginx: `send_timeout`). A peer may keep its window shut for ever (RFC 9293, MUST-37): this
+    /// How long the transport may take nothing although there is something to take: what is queued, and our FIN once it was asked
+    /// for. Then the connection is aborted, since nothing that would still be sent could arrive. Default 60 s (nginx: `send_timeout`). A peer may keep its window shut for ever (RFC 9293, MUST-37): this
     /// is the limit.
     ///
     /// # Errors
@@ -114,8 +119,9 @@ impl ConnectionConfig {
         Ok(self)
     }
 
-    /// How long nothing may move after one direction has ended. If we have ended, a silent peer is aborted; if the peer has ended
-    /// and the application does not go on, the connection is finished. Default 60 s (Linux: `tcp_fin_timeout`).
+    /// How long nothing may move after one direction has ended. If our FIN was sent, and nothing is received, the connection is
+    /// aborted. If the peer's was received, and nothing is handed over nor taken by the transport, it is finished. Like `read_idle` it
+    /// does not run while a pause, or the lack of credit, keeps anything from being received or delivered. Default 60 s (Linux: `tcp_fin_timeout`).
     ///
     /// # Errors
     /// `Some(0)`; use `None` to switch it off.
@@ -127,8 +133,9 @@ impl ConnectionConfig {
         Ok(self)
     }
 
-    /// How long the application may pause receiving, or leave the credit at zero. Then the connection is aborted. Default 60 s, as
-    /// the other time-outs.
+    /// How long the application may pause receiving, or leave the credit at zero, counted from when the one or the other began until
+    /// neither is so. Then the connection is aborted. A pause counts only while it keeps something from being received or delivered: once
+    /// the peer's end was delivered it does not. Default 60 s, as the other time-outs.
     ///
     /// # Errors
     /// `Some(0)`; use `None` to switch it off.
@@ -159,7 +166,8 @@ impl ConnectionConfig {
     }
 
     /// The delays before a receive or send is tried again that failed because this host had run out of something; they double from
-    /// `first` to `most`. Default 5 ms and 1 s, as for accepting.
+    /// `first` to `most` with each failure in a row. Receiving and sending each have their own: a fault of the one does not delay the
+    /// other. Default 5 ms and 1 s, as for accepting.
     ///
     /// # Errors
     /// A delay of zero, or `most` below `first`.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::Connection;
+use crate::credit::Credit;
 use crate::state::{Life, LifeEvent, ReceiveHalf, SendEvent, SendHalf, Table};
 use crate::timers::Timeout;
 use crate::{CloseReason, Stream, Timestamp, Unsent, UnsentReason};
@@ -33,25 +34,19 @@ impl Stream for Connection {
 
     fn pause(&mut self, now: Timestamp) {
         self.tick(now);
-        if self.life == Life::Open && !self.credit.is_paused() {
-            self.credit.pause(true);
-            self.watch_receiving();
-        }
+        self.want(|credit| credit.pause(true));
     }
 
     fn resume(&mut self, now: Timestamp) {
         self.tick(now);
-        if self.life == Life::Open && self.credit.is_paused() {
-            self.credit.pause(false);
-            self.watch_receiving();
-            self.settle();
-        }
+        self.want(|credit| credit.pause(false));
+        self.settle();
     }
 
     fn half_close(&mut self, now: Timestamp) {
         self.tick(now);
-        if self.life == Life::Open && self.send.step(SendEvent::Finish) && self.queue.is_empty() {
-            self.watch_sending();
+        if self.life == Life::Open {
+            self.end_sending();
         }
     }
 
@@ -78,13 +73,7 @@ impl Connection {
     /// Allows the peer this many bytes more, beside [`ConnectionConfig::receive_credit`](crate::ConnectionConfig::receive_credit).
     pub fn grant(&mut self, now: Timestamp, bytes: u64) {
         self.tick(now);
-        if self.life == Life::Open && bytes > 0 {
-            let was_withheld = self.credit.is_withheld();
-            self.credit.grant(bytes);
-            if was_withheld != self.credit.is_withheld() {
-                self.watch_receiving();
-            }
-        }
+        self.want(|credit| credit.grant(bytes));
     }
 
     /// The connection must be gone by `deadline`, whatever it is doing: an open connection is aborted then, a graceful ending is cut
@@ -98,6 +87,27 @@ impl Connection {
 
     pub(super) fn may_send(&self) -> bool {
         self.life == Life::Open && self.send == SendHalf::Open
+    }
+
+    /// Our FIN is to follow what is queued.
+    pub(super) fn end_sending(&mut self) {
+        if self.send.step(SendEvent::Finish) {
+            self.inbox.writable = false;
+            if self.queue.is_empty() {
+                self.watch_sending();
+            }
+        }
+    }
+
+    /// Changes what the application wants to receive, and what guards that if it makes a difference.
+    fn want(&mut self, change: impl FnOnce(&mut Credit)) {
+        if self.life == Life::Open {
+            let held_back = self.holds_back();
+            change(&mut self.credit);
+            if held_back != self.holds_back() {
+                self.watch_receiving();
+            }
+        }
     }
 
     /// The application has ended the connection: it will hear of nothing but the end.
@@ -114,10 +124,10 @@ impl Connection {
         self.inbox.peer_finished = false;
     }
 
-    /// The half-closed time-out of a connection whose peer has ended: anything that moves in our direction puts it off.
+    /// Something has moved in our direction: if the peer has ended, that is what puts the half-closed time-out off.
     pub(super) fn refresh_half_closed(&mut self) {
-        if self.life == Life::Open && self.receive == ReceiveHalf::Ended {
-            self.arm(Timeout::HalfClosed, self.config.half_closed);
+        if self.receive == ReceiveHalf::Ended {
+            self.watch_receiving();
         }
     }
 }

@@ -59,7 +59,7 @@ impl Connection {
     fn on_data(&mut self, data: Bytes) {
         let length = count(data.len());
         self.receive.step(ReceiveEvent::Data);
-        self.backoff.reset();
+        self.receive_backoff.reset();
         if self.receive == ReceiveHalf::Reading {
             self.credit.spend(length);
             self.inbox.data = Some(data);
@@ -88,11 +88,8 @@ impl Connection {
     fn on_eof(&mut self) {
         self.inbox.peer_finished = self.receive == ReceiveHalf::Reading;
         self.receive.step(ReceiveEvent::Eof);
-        self.backoff.reset();
-        if self.life == Life::Open {
-            self.timers.clear(Timeout::ReadIdle);
-            self.refresh_half_closed();
-        }
+        self.receive_backoff.reset();
+        self.watch_receiving();
     }
 
     fn on_send(&mut self, outcome: Outcome) {
@@ -115,7 +112,7 @@ impl Connection {
     fn on_sent(&mut self, taken: usize) {
         self.queue.advance(taken);
         self.ledger.sent = self.ledger.sent.saturating_add(count(taken));
-        self.backoff.reset();
+        self.send_backoff.reset();
         if matches!(self.life, Life::Ending | Life::Closing | Life::Closed) {
             return;
         }
@@ -151,18 +148,19 @@ impl Connection {
         if self.life == Life::Ending {
             return;
         }
-        let retry = operation != OpKind::Shutdown && fault.kind().transfer_class() == TransferClass::Exhausted;
-        if retry {
-            let at = self.backoff.fail(self.now);
-            self.timers.set(Timeout::Retry, at);
-            return;
+        let exhausted = fault.kind().transfer_class() == TransferClass::Exhausted;
+        match operation {
+            OpKind::Recv if exhausted => self.timers.set(Timeout::RetryReceive, self.receive_backoff.fail(self.now)),
+            OpKind::Send if exhausted => self.timers.set(Timeout::RetrySend, self.send_backoff.fail(self.now)),
+            OpKind::Recv => {
+                self.receive.step(ReceiveEvent::Fail);
+                self.break_off(CloseReason::Fault { operation, fault });
+            }
+            _ => {
+                self.send.step(SendEvent::Fail);
+                self.break_off(CloseReason::Fault { operation, fault });
+            }
         }
-        if operation == OpKind::Recv {
-            self.receive.step(ReceiveEvent::Fail);
-        } else {
-            self.send.step(SendEvent::Fail);
-        }
-        self.break_off(CloseReason::Fault { operation, fault });
     }
 
     /// A close that failed counts as closed: there is nothing else to do with the socket.

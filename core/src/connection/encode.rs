@@ -25,7 +25,8 @@ impl Canonical for Connection {
         encode::number(out, self.linger_left);
         encode::flag(out, self.abortive);
         self.timers.encode(now, out);
-        self.backoff.encode(out);
+        self.receive_backoff.encode(out);
+        self.send_backoff.encode(out);
         encode::length(out, self.inbox.data.as_ref().map_or(0, bytes::Bytes::len));
         for waiting in [self.inbox.peer_finished, self.inbox.writable, self.inbox.closed] {
             encode::flag(out, waiting);

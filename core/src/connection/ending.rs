@@ -1,7 +1,7 @@
 //! How a connection gets from open to closed.
 
 use super::Connection;
-use crate::state::{Life, LifeEvent, ReceiveEvent, ReceiveHalf, SendEvent, SendHalf, Table};
+use crate::state::{Life, LifeEvent, ReceiveEvent, ReceiveHalf, SendHalf, Table};
 use crate::timers::{Timeout, Timers};
 use crate::{CloseReason, CloseReport, Ending};
 
@@ -19,12 +19,9 @@ impl Connection {
             for timeout in [Timeout::ReadIdle, Timeout::HalfClosed, Timeout::Paused] {
                 self.timers.clear(timeout);
             }
-            if self.credit.is_paused() {
-                self.withhold_for_good();
-            }
             self.credit.pause(false);
             self.receive.step(ReceiveEvent::Discard);
-            self.send.step(SendEvent::Finish);
+            self.end_sending();
             self.watch_lingering();
         }
         self.settle();
@@ -43,7 +40,7 @@ impl Connection {
         let both = sent && self.receive == ReceiveHalf::Ended;
         let settled = match self.life {
             // The peer's end must reach the application first.
-            Life::Open => both && !(self.withholds() && (self.inbox.data.is_some() || self.inbox.peer_finished)),
+            Life::Open => both && !self.holds_back(),
             Life::Lingering => both,
             Life::Flushing => sent,
             Life::Ending | Life::Closing | Life::Closed => false,
@@ -66,8 +63,12 @@ impl Connection {
 
     /// Ends the connection at once, with a reset.
     pub(super) fn break_off(&mut self, reason: CloseReason) {
-        let ended = matches!(self.life, Life::Closing | Life::Closed) || self.is_confirmed();
-        if ended || (self.abortive && self.life == Life::Ending) {
+        let too_late = match self.life {
+            Life::Open | Life::Lingering | Life::Flushing => false,
+            Life::Ending => self.abortive || self.is_confirmed(),
+            Life::Closing | Life::Closed => true,
+        };
+        if too_late {
             return;
         }
         if self.ledger.reason.is_none() {

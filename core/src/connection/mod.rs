@@ -24,6 +24,9 @@ use crate::{CloseReason, CloseReport, Completion, ConnectionConfig, Fault, Machi
 /// It starts where the accept or the connect has ended, and does not know which of the two it was.
 /// The application's calls are those of [`Stream`](crate::Stream); what happens comes out as [`ConnectionEvent`]s.
 ///
+/// What has arrived before a fault or a time-out ends the connection is delivered before the end, unless a pause holds it back. What
+/// arrives after that, while receives are being cancelled or drained, is counted as undelivered.
+///
 /// See [`Life`], [`ReceiveHalf`] and [`SendHalf`] for the states, and [the lives](crate::guide::lives) for their diagrams.
 #[derive(Clone, Debug)]
 pub struct Connection {
@@ -53,7 +56,8 @@ pub struct Connection {
     close: Flight,
 
     timers: Timers,
-    backoff: Backoff,
+    receive_backoff: Backoff,
+    send_backoff: Backoff,
     inbox: Inbox,
     ledger: Ledger,
 }
@@ -65,7 +69,8 @@ pub enum ConnectionEvent {
     Data(Bytes),
     /// The peer sent its FIN: it will send no more, but may still read.
     PeerFinished,
-    /// The send queue was full and has fallen to its low watermark.
+    /// The send queue was full, whether or not it had to refuse something, and has fallen to its low watermark. Not given once sending
+    /// has ended.
     Writable,
     /// The socket is gone. Always the last event, and always there.
     Closed(CloseReport),
@@ -92,6 +97,13 @@ struct Ledger {
     cut_short: Option<CloseReason>,
 }
 
+impl Inbox {
+    /// Something that the peer sent.
+    const fn has_arrivals(&self) -> bool {
+        self.data.is_some() || self.peer_finished
+    }
+}
+
 impl Connection {
     /// A connection over a socket that is connected.
     #[must_use]
@@ -113,7 +125,8 @@ impl Connection {
             shutdown: Flight::Idle,
             close: Flight::Idle,
             timers: Timers::NONE,
-            backoff: Backoff::new(config.retry_first, config.retry_most),
+            receive_backoff: Backoff::new(config.retry_first, config.retry_most),
+            send_backoff: Backoff::new(config.retry_first, config.retry_most),
             inbox: Inbox::default(),
             ledger: Ledger::default(),
             config,

@@ -19,7 +19,7 @@ impl Connection {
 
     fn next_send(&mut self) -> Option<Op> {
         let sends = matches!(self.send, SendHalf::Open | SendHalf::Finishing);
-        if !sends || self.queue.is_empty() || !self.sending.is_idle() || self.timers.is_armed(Timeout::Retry) {
+        if !sends || self.queue.is_empty() || !self.sending.is_idle() || self.timers.is_armed(Timeout::RetrySend) {
             return None;
         }
         let (chunks, used) = self.queue.prepare();
@@ -40,7 +40,7 @@ impl Connection {
     }
 
     fn next_receive(&mut self) -> Option<Op> {
-        if !self.recv.is_idle() || self.timers.is_armed(Timeout::Retry) {
+        if !self.recv.is_idle() || self.timers.is_armed(Timeout::RetryReceive) {
             return None;
         }
         let max = match self.receive {

@@ -24,32 +24,45 @@ impl Connection {
             Timeout::Paused => self.break_off(CloseReason::Paused),
             Timeout::ReadIdle => self.begin_closing(LifeEvent::Finish, CloseReason::ReadIdle),
             // Being disarmed is all: operations are derived from the state.
-            Timeout::Retry => {}
+            Timeout::RetryReceive | Timeout::RetrySend => {}
         }
     }
 
-    /// Arms what guards receiving, from now on: called when something was received and when what is wanted has changed.
+    /// Arms what guards receiving, from now on: called when something was received, when our FIN was sent, and when what the
+    /// application wants has changed.
     pub(super) fn watch_receiving(&mut self) {
-        if self.life != Life::Open || self.receive != ReceiveHalf::Reading {
+        if self.life != Life::Open {
             return;
         }
-        let withheld = self.credit.is_withheld();
         self.timers.clear(Timeout::ReadIdle);
         self.timers.clear(Timeout::HalfClosed);
-        if !withheld {
-            self.timers.clear(Timeout::Paused);
+        if self.holds_back() {
+            // Bounded from its beginning, however often credit and pause change places.
+            if !self.timers.is_armed(Timeout::Paused) {
+                self.arm(Timeout::Paused, self.config.paused);
+            }
+            return;
         }
-        let finished = self.send == SendHalf::Finished;
-        match (withheld, finished) {
-            // A pause is bounded from its beginning, however often credit and pause change places.
-            (true, _) if self.timers.is_armed(Timeout::Paused) => {}
-            (true, _) => self.arm(Timeout::Paused, self.config.paused),
-            (false, true) => self.arm(Timeout::HalfClosed, self.config.half_closed),
-            (false, false) => self.arm(Timeout::ReadIdle, self.config.read_idle),
+        self.timers.clear(Timeout::Paused);
+        if self.receive == ReceiveHalf::Reading && self.send != SendHalf::Finished {
+            self.arm(Timeout::ReadIdle, self.config.read_idle);
+        } else {
+            self.arm(Timeout::HalfClosed, self.config.half_closed);
         }
     }
 
-    /// Arms what guards sending, from now on: called when the transport took something and when there is something to take.
+    /// True while it is the application that keeps the connection from going on: it wants nothing, or not yet what has arrived.
+    pub(super) fn holds_back(&self) -> bool {
+        match self.receive {
+            ReceiveHalf::Reading => self.credit.is_withheld(),
+            // No more will come, so a pause can only hold back what has come. It is not delivered while the pause lasts: polling
+            // changes nothing here.
+            _ => self.credit.is_paused() && self.inbox.has_arrivals(),
+        }
+    }
+
+    /// Arms what guards sending, from now on: called when the transport took something, and when there is something to take (our FIN
+    /// is) and was nothing before.
     pub(super) fn watch_sending(&mut self) {
         self.arm(Timeout::WriteStall, self.config.write_stall);
     }

@@ -131,3 +131,54 @@ impl Listener {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::sync::Arc;
+    use core::net::{Ipv4Addr, SocketAddr};
+    use core::time::Duration;
+
+    use super::*;
+    use crate::{ListenerConfig, Machine, Op, Output, RefusedOptions};
+
+    fn submitted(listener: &mut Listener) -> Op {
+        loop {
+            match listener.poll() {
+                Some(Output::Submit(op)) => return op,
+                Some(Output::Event(_)) => {}
+                None => panic!("no operation: {listener:?}"),
+            }
+        }
+    }
+
+    /// A listener that listens, with one accept in flight.
+    fn accepting(config: ListenerConfig) -> (Listener, crate::AcceptOp) {
+        let now = Timestamp::ZERO;
+        let mut listener = Listener::new(SocketId::new(0, 0).unwrap(), Arc::new(config));
+        listener.start(now).unwrap();
+        let Op::Create(create) = submitted(&mut listener) else { panic!("not a create") };
+        listener.complete(now, create.created(RefusedOptions::default())).unwrap();
+        let Op::Bind(bind) = submitted(&mut listener) else { panic!("not a bind") };
+        listener.complete(now, bind.bound(None)).unwrap();
+        let Op::Listen(listen) = submitted(&mut listener) else { panic!("not a listen") };
+        listener.complete(now, listen.listening(None)).unwrap();
+        listener.offer(now, SocketId::new(1, 0).unwrap()).unwrap();
+        let Op::Accept(accept) = submitted(&mut listener) else { panic!("not an accept") };
+        (listener, accept)
+    }
+
+    // X17, B10, C8
+    #[test]
+    fn a_back_off_beyond_the_end_of_time_is_no_retry_at_once() {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let config = ListenerConfig::new(address).retry(Duration::MAX, Duration::MAX).unwrap();
+        let (mut listener, accept) = accepting(config);
+        listener.complete(Timestamp::ZERO, accept.failed(FaultKind::DescriptorLimit.into())).unwrap();
+        assert!(!listener.wants_slot(), "it would accept at once, fail at once, and so on");
+        assert!(listener.deadline().is_some(), "nothing would end the back-off");
+        listener.handle_timeout(Timestamp::from_secs(1_000_000_000));
+        assert!(!listener.wants_slot());
+        listener.handle_timeout(listener.deadline().unwrap());
+        assert!(listener.wants_slot());
+    }
+}
