@@ -1,6 +1,8 @@
 //! What the tests and examples that span crates share: an echo handler, scripted handlers with a history of what they saw, the three
 //! transports behind one call, and programs as their users run them.
 
+pub mod by_hand;
+pub mod chunking;
 pub mod drive;
 pub mod echo;
 pub mod golden;

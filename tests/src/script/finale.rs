@@ -18,8 +18,9 @@ impl Run {
             Finale::FlushOverDeadTransport => self.dead(true, Self::close_after_flush),
             Finale::DrainOverDeadTransport => self.dead(true, |run| run.drain_by(run.clock)),
             Finale::TimeoutsOverDeadTransport => self.dead(false, |_| Ok(())),
-            Finale::FinishOverFairTransport(most) => self.fair(usize::from(most), Self::finish),
-            Finale::FlushOverFairTransport(most) => self.fair(usize::from(most), Self::close_after_flush),
+            Finale::FinishOverFairTransport(most) => self.fair(usize::from(most), true, Self::finish),
+            Finale::FinishTowardsSilentPeer(most) => self.fair(usize::from(most), false, Self::finish),
+            Finale::FlushOverFairTransport(most) => self.fair(usize::from(most), true, Self::close_after_flush),
         }
     }
 
@@ -37,21 +38,22 @@ impl Run {
             } else if self.machine.deadline().is_some() {
                 self.input(|run| run.handle_deadline().map(drop))?;
             } else {
-                // F2: what saturates is never due. And whoever switches the time-outs off waits for ever.
-                ensure!(!certain || self.saturates(), "C2: nothing is in flight that could end it, and no deadline runs");
+                // Whoever switches the time-outs off waits for ever.
+                ensure!(!certain || self.never_ends(), "C2: nothing is in flight that could end it, and no deadline runs");
                 return self.dead(true, Self::abort);
             }
         }
         Err(format!("C2: not closed after {MOST_ROUNDS} rounds over a dead transport: {:?}", self.model))
     }
 
-    /// A time that the ending waits for lies beyond the end of time.
-    fn saturates(&self) -> bool {
-        self.model.windows().iter().any(|window| window.earliest == Timestamp::NEVER)
+    /// F2: the time for closing, or the drain's, ends beyond the end of time.
+    fn never_ends(&self) -> bool {
+        let closing = self.model.clocks.graceful_at.is_some_and(|at| at + self.model.limits.closing.into() == Timestamp::NEVER);
+        closing || self.model.now == Timestamp::NEVER
     }
 
-    // C1: a fair transport takes everything, and a fair peer ends after us.
-    fn fair(&mut self, most: usize, call: impl Fn(&mut Self) -> Check) -> Check {
+    // C1: a fair transport takes everything, and a fair peer ends after us; a silent one costs no more than the linger gap.
+    fn fair(&mut self, most: usize, peer_ends: bool, call: impl Fn(&mut Self) -> Check) -> Check {
         let graceful = self.model.is_live();
         let mut waited = false;
         self.input(call)?;
@@ -62,13 +64,13 @@ impl Run {
                 ensure!(!graceful || waited || done, "C1: {} bytes were lost over a fair transport", self.model.queued());
                 return self.nothing_more();
             }
-            waited |= !self.fair_round(most)?;
+            waited |= !self.fair_round(most, peer_ends)?;
         }
         Err(format!("C1: not closed after {rounds} rounds over a fair transport: {:?}", self.model))
     }
 
     /// One completion, or if there is none the next deadline; false for that.
-    fn fair_round(&mut self, most: usize) -> Check<bool> {
+    fn fair_round(&mut self, most: usize, peer_ends: bool) -> Check<bool> {
         let model = &self.model;
         if model.flights().any(|(_, flight)| flight.cancelled) {
             self.input(Self::complete_cancelled)?;
@@ -79,15 +81,14 @@ impl Run {
             self.input(|run| run.complete(Target::Shutdown, &Outcome::Done))?;
         } else if model.flight(Target::Close).is_some() {
             self.input(|run| run.complete(Target::Close, &Outcome::Done))?;
-        } else if model.fin == Fin::Done && model.flight(Target::Recv).is_some() {
+        } else if peer_ends && model.fin == Fin::Done && model.flight(Target::Recv).is_some() {
             self.input(|run| run.complete(Target::Recv, &Outcome::Eof))?;
+        } else if self.machine.deadline().is_some() {
+            self.input(|run| run.handle_deadline().map(drop))?;
+            return Ok(false);
         } else {
-            ensure!(self.machine.deadline().is_some() || self.saturates(), "C7: nothing in flight, no deadline, not closed");
-            if self.machine.deadline().is_none() {
-                self.input(Self::abort)?;
-            } else {
-                self.input(|run| run.handle_deadline().map(drop))?;
-            }
+            ensure!(!peer_ends && self.never_ends(), "C7: nothing completes, no deadline, not closed");
+            self.input(Self::abort)?;
             return Ok(false);
         }
         Ok(true)

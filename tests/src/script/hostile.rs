@@ -74,10 +74,7 @@ impl Run {
     fn misused(&mut self, id: OpId, outcome: Outcome, kind: MisuseKind) -> Check {
         let later = self.much_later();
         let answer = self.call(true, |machine| machine.complete(later, Completion::from_raw(id, outcome.clone())))?;
-        let got = answer.as_ref().map_err(Misuse::kind);
-        // After the end the socket is one that the machine no longer has.
-        let gone = self.model.life == sansock::state::Life::Closed && got == Err(MisuseKind::UnknownSocket);
-        ensure!(got == Err(kind) || gone, "{id} with {outcome:?} gave {answer:?}, not {kind:?}");
+        ensure!(answer.as_ref().map_err(Misuse::kind) == Err(kind), "{id} with {outcome:?} gave {answer:?}, not {kind:?}");
         self.model.refused += 1;
         self.model.seen.insert("misuse");
         Ok(())

@@ -2,8 +2,8 @@
 //!
 //! The oracle is a ledger: what the application handed over, what the transport took, what the peer sent, what was delivered,
 //! which operations are in flight, and since when each time-out runs. It was written from the documentation of the core and not
-//! from its code, so that a mistake would have to be made twice. Where the documentation leaves a choice the oracle accepts
-//! either way; each such place says so.
+//! from its code, so that a mistake would have to be made twice. It allows one behaviour and no other: where the documentation
+//! leaves a choice, the documentation is what needs mending.
 //!
 //! The property tests (`tests/tests/model.rs`) and the fuzz target (`fuzz/fuzz_targets/operations.rs`) run the same scripts.
 

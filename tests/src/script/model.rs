@@ -3,7 +3,7 @@
 use sansock::state::{Life, ReceiveHalf, SendHalf};
 use sansock::{CloseReason, Connection, Machine, OpId, SocketId, Timestamp};
 
-use super::clocks::{Clocks, Retry};
+use super::clocks::Clocks;
 use super::verdict::Verdict;
 use super::{Check, Limits, Seen, Target};
 
@@ -24,14 +24,6 @@ pub(crate) enum Fin {
     Done,
 }
 
-/// Whether something is to come out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Expect {
-    Must,
-    May,
-    MustNot,
-}
-
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
     pub(crate) limits: Limits,
@@ -46,34 +38,31 @@ pub(crate) struct Model {
     pub(crate) delivered: usize,
     pub(crate) eof: bool,
     pub(crate) told_eof: bool,
+    /// What came of this while the connection was open: it is for the application.
+    pub(crate) arrived: usize,
+    pub(crate) end_arrived: bool,
     pub(crate) fin: Fin,
     pub(crate) refused: u64,
-    /// Bytes of receives that were larger than asked for. The documentation does not say whether the report counts them.
-    pub(crate) oversized: usize,
 
     pub(crate) paused: bool,
     /// What may still be received; `None` without limit.
     pub(crate) credit: Option<u64>,
-    /// A send was refused since the queue was full, and it has not fallen to the low watermark since.
+    /// The queue was full, and has not fallen to the low watermark since.
     pub(crate) blocked: bool,
-    pub(crate) writable: Expect,
-    /// Whether data and the peer's end go to the application.
-    pub(crate) delivery: Expect,
-    /// Bytes received since the graceful ending began, and since our FIN.
+    /// The application is to be told that it can send again.
+    pub(crate) writable: bool,
+    /// Nothing is delivered any more but the end.
+    pub(crate) silent: bool,
+    /// Bytes received while lingering after our FIN.
     pub(crate) drained: usize,
-    pub(crate) drained_after_fin: usize,
 
     pub(crate) life: Life,
-    /// Both sides had finished before anything could cut the ending short.
-    pub(crate) both_finished: bool,
-    pub(crate) close_asked_abortive: bool,
     pub(crate) reported: bool,
     pub(crate) verdict: Verdict,
 
     flights: [Option<Flight>; 4],
     /// Ids of operations that were completed, the latest last.
     pub(crate) completed: Vec<OpId>,
-    pub(crate) retries: [Option<Retry>; 4],
     pub(crate) clocks: Clocks,
     pub(crate) seen: Seen,
 }
@@ -90,30 +79,25 @@ impl Model {
             delivered: 0,
             eof: false,
             told_eof: false,
+            arrived: 0,
+            end_arrived: false,
             fin: Fin::Unasked,
             refused: 0,
-            oversized: 0,
             paused: false,
             credit: limits.credit.map(u64::from),
             blocked: false,
-            writable: Expect::MustNot,
-            delivery: Expect::Must,
+            writable: false,
+            silent: false,
             drained: 0,
-            drained_after_fin: 0,
             life: Life::Open,
-            both_finished: false,
-            close_asked_abortive: false,
             reported: false,
             verdict: Verdict::default(),
             flights: [None; 4],
             completed: Vec::new(),
-            retries: [None; 4],
             clocks: Clocks::new(now),
             seen: Seen::new(),
         };
-        if model.holding() {
-            model.clocks.hold(now);
-        }
+        model.update_hold();
         model
     }
 
@@ -144,9 +128,23 @@ impl Model {
         if self.accepts() { self.limits.high() - self.queued() } else { 0 }
     }
 
-    /// The application does not want data now: it has paused, or the credit is used up.
-    pub(crate) fn holding(&self) -> bool {
-        self.paused || self.credit == Some(0)
+    /// Something has arrived for the application and was not delivered.
+    pub(crate) fn undelivered(&self) -> bool {
+        self.delivered < self.arrived || self.told_eof != self.end_arrived
+    }
+
+    /// The application keeps something from being received, by a pause or for lack of credit, or from being delivered.
+    pub(crate) fn holds(&self) -> bool {
+        if self.eof { self.paused && self.undelivered() } else { self.paused || self.credit == Some(0) }
+    }
+
+    pub(crate) fn update_hold(&mut self) {
+        self.clocks.hold(self.now, self.holds());
+    }
+
+    /// Everything was sent, and both sides have finished.
+    pub(crate) fn complete(&self) -> bool {
+        self.queued() == 0 && self.fin == Fin::Done && self.eof
     }
 
     pub(crate) fn flight(&self, target: Target) -> Option<Flight> {
@@ -165,73 +163,74 @@ impl Model {
         self.flights().count()
     }
 
-    /// The application has asked for an end: nothing more comes but that.
+    /// The application has called for an end: nothing more comes but that.
     pub(crate) fn silence(&mut self) {
-        self.delivery = Expect::MustNot;
-        self.writable = Expect::MustNot;
+        self.silent = true;
     }
 
     /// Something ends the connection at once.
     pub(crate) fn abort(&mut self, reason: CloseReason) {
-        match self.life {
-            Life::Open => self.verdict.abort(reason),
-            Life::Lingering | Life::Flushing => self.verdict.cut(reason, true),
-            Life::Ending if !self.both_finished => self.verdict.cut_late(reason),
-            Life::Ending | Life::Closing | Life::Closed => return,
+        if !self.is_past_aborting() {
+            self.verdict.interrupt(reason);
+            self.verdict.aborted = true;
+            self.end();
         }
-        self.end();
     }
 
-    /// A limit of closing is over.
-    pub(crate) fn cut_short(&mut self, reasons: &[CloseReason]) {
-        let everything_sent = self.fin == Fin::Done;
-        for reason in reasons {
-            self.verdict.cut(*reason, !everything_sent);
+    /// The life is over, and already as badly as it can be.
+    pub(crate) fn is_past_aborting(&self) -> bool {
+        match self.life {
+            Life::Closing | Life::Closed => true,
+            Life::Ending => self.verdict.aborted || self.complete(),
+            Life::Open | Life::Lingering | Life::Flushing => false,
         }
+    }
+
+    /// A limit of closing is reached.
+    pub(crate) fn cut_short(&mut self, limit: CloseReason) {
+        self.verdict.interrupt(limit);
+        self.verdict.aborted = self.fin != Fin::Done;
         self.end();
     }
 
     /// The connection wants a graceful end: `finish()`, or a time-out.
-    pub(crate) fn linger(&mut self, reasons: &[CloseReason]) {
-        self.verdict.begin(reasons);
+    pub(crate) fn linger(&mut self, reason: CloseReason) {
+        self.verdict.begin(reason);
         self.life = Life::Lingering;
         self.clocks.graceful_at = Some(self.now);
         self.ask_fin();
+        self.settle();
     }
 
     pub(crate) fn ask_fin(&mut self) {
         if self.fin == Fin::Unasked {
             self.fin = Fin::Asked;
-            self.clocks.fin_asked_at = self.now;
+            self.writable = false;
+            if self.queued() == 0 {
+                self.clocks.send_at = self.now;
+            }
         }
     }
 
-    /// Ends the connection if everything has happened that it waits for. `life` is what became of it.
-    pub(crate) fn settle(&mut self, life: Life) {
-        let (sent, received) = (self.fin == Fin::Done, self.eof);
-        match self.life {
-            // Whether a pause that holds back the peer's end also holds back ours is not said.
-            Life::Open if life == Life::Open && self.paused && !self.told_eof => return,
-            Life::Open if sent && received => self.verdict.begin(&[CloseReason::Finished]),
-            Life::Lingering if sent && received => {}
-            Life::Flushing if sent => {}
-            _ => return,
+    /// Ends the connection if everything has happened that it waits for.
+    pub(crate) fn settle(&mut self) {
+        let settled = match self.life {
+            Life::Open => self.complete() && !self.holds(),
+            Life::Lingering => self.complete(),
+            Life::Flushing => self.fin == Fin::Done,
+            Life::Ending | Life::Closing | Life::Closed => false,
+        };
+        if settled {
+            self.verdict.begin(CloseReason::Finished);
+            self.end();
         }
-        self.both_finished = sent && received;
-        self.verdict.settle(self.both_finished);
-        self.end();
     }
 
     fn end(&mut self) {
+        // What a pause holds back is never delivered.
+        self.silent |= self.is_open() && self.paused;
         self.life = Life::Ending;
-        self.retries = [None; 4];
-        if self.writable == Expect::Must {
-            self.writable = Expect::May;
-        }
-        // The pause that was never ended: the report may count what it held back as undelivered.
-        if self.delivery == Expect::Must && self.paused && !self.both_finished {
-            self.delivery = Expect::May;
-        }
+        self.writable = false;
     }
 
     /// What can be seen from outside between two inputs agrees with the ledger.

@@ -3,34 +3,7 @@
 use sansock::state::Life;
 use sansock::{CloseReason, Fault, Machine, SocketId, Stream, Timestamp, UnsentReason};
 
-use super::model::{Expect, Model};
 use super::{Check, Pattern, Run};
-
-impl Model {
-    /// Nothing waits to be told: a call that comes too late has nothing to take back.
-    fn nothing_pends(&self) -> bool {
-        self.writable == Expect::MustNot && self.delivered == self.wire && self.told_eof == self.eof
-    }
-
-    /// The life is over, and already as badly as it can be.
-    fn is_past_aborting(&self) -> bool {
-        match self.life {
-            Life::Closing | Life::Closed => true,
-            Life::Ending => self.both_finished,
-            Life::Open | Life::Lingering | Life::Flushing => false,
-        }
-    }
-
-    /// A call that ends the connection came too late. Whether it takes back what was not yet told is not said.
-    fn silence_late(&mut self) {
-        if self.delivery == Expect::Must {
-            self.delivery = Expect::May;
-        }
-        if self.writable == Expect::Must {
-            self.writable = Expect::May;
-        }
-    }
-}
 
 impl Run {
     // A1, B1, B7, D13
@@ -40,11 +13,11 @@ impl Run {
         let data = Pattern::OURS.bytes(model.accepted, length);
         let (accepts, room) = (model.accepts(), model.room());
         let taken = room.min(length);
-        let nothing_changes = length == 0 || !accepts || (taken == 0 && model.blocked);
+        let nothing_changes = taken == 0;
         let offered = data.clone();
         let answer = self.call(nothing_changes, move |machine| machine.send(now, offered.clone()))?;
         if length == 0 {
-            ensure!(answer.is_ok() || !accepts, "B7: sending nothing gave {answer:?}");
+            ensure!(answer.is_ok(), "B7: sending nothing gave {answer:?}");
             return Ok(());
         }
         let refused = match answer {
@@ -61,13 +34,13 @@ impl Run {
         };
         ensure!(refused == expected, "D13: send gave {refused:?}, not {expected:?}");
         let model = &mut self.model;
-        model.blocked |= refused == Some(UnsentReason::Full);
         if taken > 0 {
             if model.queued() == 0 {
-                model.clocks.queue_at = model.now;
+                model.clocks.send_at = model.now;
             }
+            model.clocks.handed_at = model.now;
             model.accepted += taken;
-            model.clocks.stirred(model.now);
+            model.blocked |= model.room() == 0;
             model.seen.insert(if refused.is_some() { "queue full" } else { "sent" });
         }
         Ok(())
@@ -81,8 +54,7 @@ impl Run {
         let model = &mut self.model;
         if !nothing_changes {
             model.paused = true;
-            model.clocks.hold(model.now);
-            model.clocks.stirred(model.now);
+            model.update_hold();
         }
         Ok(())
     }
@@ -94,8 +66,8 @@ impl Run {
         self.call(nothing_changes, |machine| machine.resume(now))?;
         if !nothing_changes {
             self.model.paused = false;
-            self.wants_more();
-            self.model.settle(self.machine.life());
+            self.model.update_hold();
+            self.model.settle();
         }
         Ok(())
     }
@@ -107,19 +79,9 @@ impl Run {
         self.call(nothing_changes, |machine| machine.grant(now, bytes))?;
         if !nothing_changes {
             self.model.credit = self.model.credit.map(|credit| credit.saturating_add(bytes));
-            self.wants_more();
+            self.model.update_hold();
         }
         Ok(())
-    }
-
-    fn wants_more(&mut self) {
-        let model = &mut self.model;
-        if model.holding() || (model.eof/*KNOWN1*/) {
-            model.clocks.hold(model.now)
-        } else {
-            model.clocks.release(model.now)
-        }
-        model.clocks.stirred(model.now);
     }
 
     pub(crate) fn half_close(&mut self) -> Check {
@@ -127,13 +89,8 @@ impl Run {
         let now = self.clock;
         let nothing_changes = !self.model.accepts();
         self.call(nothing_changes, |machine| machine.half_close(now))?;
-        let model = &mut self.model;
         if !nothing_changes {
-            model.ask_fin();
-            model.clocks.half_ended(model.now);
-            if model.writable == Expect::Must {
-                model.writable = Expect::May;
-            }
+            self.model.ask_fin();
         }
         Ok(())
     }
@@ -142,14 +99,11 @@ impl Run {
         self.tick();
         let now = self.clock;
         let open = self.model.is_open();
-        let nothing_changes = !open && self.model.nothing_pends();
+        let nothing_changes = !open && self.nothing_to_silence();
         self.call(nothing_changes, |machine| machine.finish(now))?;
+        self.model.silence();
         if open {
-            self.model.silence();
-            self.model.linger(&[CloseReason::Finished]);
-            self.model.settle(self.machine.life());
-        } else {
-            self.model.silence_late();
+            self.model.linger(CloseReason::Finished);
         }
         Ok(())
     }
@@ -158,16 +112,15 @@ impl Run {
         self.tick();
         let now = self.clock;
         let begins = matches!(self.model.life, Life::Open | Life::Lingering);
-        let nothing_changes = !begins && self.model.nothing_pends();
+        let nothing_changes = !begins && self.nothing_to_silence();
         self.call(nothing_changes, |machine| machine.close_after_flush(now))?;
-        // Whether what has already arrived is still delivered is not said.
-        self.model.silence_late();
-        if begins {
-            if self.model.is_open() {
-                self.model.linger(&[CloseReason::ClosedAfterFlush]);
-            }
+        self.model.silence();
+        if self.model.is_open() {
+            self.model.linger(CloseReason::ClosedAfterFlush);
+        }
+        if self.model.life == Life::Lingering {
             self.model.life = Life::Flushing;
-            self.model.settle(self.machine.life());
+            self.model.settle();
         }
         Ok(())
     }
@@ -175,16 +128,16 @@ impl Run {
     pub(crate) fn abort(&mut self) -> Check {
         self.tick();
         let now = self.clock;
-        let live = self.model.is_live();
-        let nothing_changes = self.model.is_past_aborting() && self.model.nothing_pends();
+        let nothing_changes = self.model.is_past_aborting() && self.nothing_to_silence();
         self.call(nothing_changes, |machine| machine.abort(now))?;
-        if live {
-            self.model.silence();
-        } else {
-            self.model.silence_late();
-        }
+        self.model.silence();
         self.model.abort(CloseReason::Aborted);
         Ok(())
+    }
+
+    /// A call for an end that comes too late has nothing to take back either.
+    fn nothing_to_silence(&self) -> bool {
+        self.model.silent || !self.model.undelivered()
     }
 
     pub(crate) fn drain_by(&mut self, deadline: Timestamp) -> Check {

@@ -137,7 +137,7 @@ impl Run {
         let (now, id) = (self.clock, flight.id);
         let answer = self.call(false, |machine| machine.complete(now, Completion::from_raw(id, outcome.clone())))?;
         ensure!(answer.is_ok(), "a legal completion was refused: {answer:?}");
-        self.model.completed(target, outcome, self.machine.life())
+        self.model.completed(target, outcome)
     }
 
     pub(crate) fn complete_cancelled(&mut self) -> Check {
@@ -170,7 +170,7 @@ impl Run {
         let now = self.clock;
         let due = self.machine.deadline().is_some_and(|deadline| deadline.is_due(self.model.now));
         self.call(!due, |machine| machine.handle_timeout(now))?;
-        self.model.timed_out(self.machine.life())?;
+        self.model.timed_out();
         let still_due = self.machine.deadline().filter(|deadline| deadline.is_due(self.model.now));
         ensure!(still_due.is_none(), "F8: still due after it was handled: {still_due:?} at {}", self.model.now);
         Ok(())
@@ -229,6 +229,8 @@ impl Run {
                 Some(output) => self.model.polled(&output)?,
                 None => {
                     self.model.quiescent()?;
+                    let waits = self.model.in_flight() > 0 || deadline.is_some();
+                    ensure!(waits || self.model.may_wait_for_ever(), "C7: nothing in flight, no deadline: {:?}", self.model);
                     ensure!(self.machine.poll().is_none(), "C8: poll gives more after it has given nothing");
                     break;
                 }

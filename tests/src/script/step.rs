@@ -205,7 +205,7 @@ pub enum Step {
 }
 
 /// One of the four kinds of operation that a connection submits and that complete.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Target {
     /// The receive.
@@ -265,6 +265,8 @@ pub enum Finale {
     TimeoutsOverDeadTransport,
     /// `finish()` over a fair transport and a fair peer; the number is the most bytes that each send takes (0: all).
     FinishOverFairTransport(u8),
+    /// The same, but the peer is silent: it neither sends nor ends.
+    FinishTowardsSilentPeer(u8),
     /// `close_after_flush()` over a fair transport.
     FlushOverFairTransport(u8),
 }

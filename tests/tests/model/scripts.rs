@@ -118,6 +118,7 @@ fn finale() -> impl Strategy<Value = Finale> {
         Just(Finale::DrainOverDeadTransport),
         Just(Finale::TimeoutsOverDeadTransport),
         most().prop_map(Finale::FinishOverFairTransport),
+        most().prop_map(Finale::FinishTowardsSilentPeer),
         most().prop_map(Finale::FlushOverFairTransport),
     ]
 }
