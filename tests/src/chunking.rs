@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
 
+use arbitrary::Arbitrary;
 use bytes::Bytes;
 use sansock::{
     CloseReason, CloseReport, ConfigError, ConnectionConfig, Context, Ending, Handler, OpKind, Session, TimerId, UnsentReason,
@@ -16,8 +17,7 @@ use crate::by_hand::ByHand;
 use crate::script::{Check, Pattern};
 
 /// A stream, and one way to cut it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Clone, PartialEq, Eq, Debug, Arbitrary)]
 pub struct Chunking {
     /// The send queue's low watermark.
     pub low: u8,

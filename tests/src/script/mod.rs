@@ -39,6 +39,35 @@ pub type Check<T = ()> = Result<T, String>;
 /// Names of things that have happened in a script, to see that random scripts reach everything that matters.
 pub type Seen = BTreeSet<&'static str>;
 
+/// What scripts are to reach between them.
+pub const MATTERS: &[&str] = &[
+    "aborted",
+    "broken",
+    "cancel",
+    "closing took too long",
+    "confirmed",
+    "data",
+    "drain deadline",
+    "eof",
+    "final fault",
+    "half-closed by the peer for too long",
+    "half-closed by us for too long",
+    "impossible receive",
+    "impossible send",
+    "linger bytes",
+    "linger gap",
+    "misuse",
+    "paused for too long",
+    "queue full",
+    "read idle",
+    "retry",
+    "sent",
+    "short send",
+    "unconfirmed",
+    "writable",
+    "write stall",
+];
+
 /// Runs the script on a real connection, checks every step, and brings the connection to its end.
 ///
 /// # Errors

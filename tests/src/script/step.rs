@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arbitrary::Arbitrary;
 use sansock::{ConfigError, ConnectionConfig, FaultKind, Timestamp};
 
 /// A whole script: a connection, what happens to it, and how it is brought to its end.
-#[derive(Clone)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Clone, Arbitrary)]
 pub struct Script {
     /// The connection's limits.
     pub limits: Limits,
@@ -36,8 +36,7 @@ impl fmt::Debug for Script {
 }
 
 /// When a connection is opened.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Arbitrary)]
 pub enum Epoch {
     /// At zero.
     Zero,
@@ -57,8 +56,7 @@ impl Epoch {
 }
 
 /// The limits of the connection. Values that make no sense are moved to the nearest that does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Arbitrary)]
 pub struct Limits {
     /// The send queue's low watermark.
     pub low: u16,
@@ -89,8 +87,7 @@ pub struct Limits {
 }
 
 /// A span of time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Arbitrary)]
 pub enum Span {
     /// This many nanoseconds; 0 counts as 1.
     Nanos(u16),
@@ -147,8 +144,7 @@ impl Limits {
 }
 
 /// One thing that happens. A step that needs an operation in flight does nothing without one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Arbitrary)]
 pub enum Step {
     /// The application sends this many bytes.
     Send(u16),
@@ -205,8 +201,7 @@ pub enum Step {
 }
 
 /// One of the four kinds of operation that a connection submits and that complete.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Arbitrary)]
 pub enum Target {
     /// The receive.
     Recv,
@@ -224,8 +219,7 @@ impl Target {
 }
 
 /// A completion that cannot be.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Arbitrary)]
 pub enum Hostile {
     /// An operation is completed again; the number chooses which one, from the latest back.
     Again(u8),
@@ -250,8 +244,7 @@ pub enum Hostile {
 }
 
 /// How a script ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Arbitrary)]
 pub enum Finale {
     /// `abort()` over a dead transport: it completes only what was cancelled, and Close.
     AbortOverDeadTransport,
