@@ -117,11 +117,9 @@ impl SendQueue {
             self.seal_tail();
             self.pieces.push_back(piece);
         } else {
-            if self.tail.len().saturating_add(piece.len()) > BLOCK {
+            if self.tail.capacity().saturating_sub(self.tail.len()) < piece.len() {
                 self.seal_tail();
-            }
-            if self.tail.is_empty() {
-                // Takes the block back if nobody holds a part of it any more.
+                // Takes the old block back if nobody holds a part of it any more.
                 self.tail.reserve(BLOCK);
             }
             self.tail.extend_from_slice(&piece);
@@ -181,6 +179,22 @@ mod tests {
         assert_eq!(queue.push(&mut data, 4), 0);
         assert_eq!(data, "ef");
         assert_eq!(queue.len(), 4);
+    }
+
+    // B3
+    #[test]
+    fn small_pieces_between_large_ones_share_a_block() {
+        let mut queue = SendQueue::default();
+        for _ in 0..MAX_CHUNKS {
+            queue.push(&mut Bytes::from_static(b"x"), usize::MAX);
+        }
+        for _ in 0..3 {
+            queue.push(&mut Bytes::from_static(b"y"), usize::MAX);
+            queue.push(&mut Bytes::from_static(&[0; COPY_BELOW]), usize::MAX);
+        }
+        let places: Vec<usize> =
+            queue.pieces.iter().skip(MAX_CHUNKS).filter(|piece| piece.len() == 1).map(|piece| piece.as_ptr().addr()).collect();
+        assert_eq!(places, [places[0], places[0] + 1, places[0] + 2]);
     }
 
     #[test]

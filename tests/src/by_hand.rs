@@ -161,6 +161,12 @@ impl<M: Machine> ByHand<M> {
         std::mem::take(&mut self.events)
     }
 
+    /// What has happened since this was asked last, in place of what is in `events`.
+    pub fn swap_events(&mut self, events: &mut Vec<M::Event>) {
+        events.clear();
+        std::mem::swap(&mut self.events, events);
+    }
+
     /// The operations in flight, receive first.
     pub fn in_flight(&self) -> Vec<OpKind> {
         let ids = [self.recv.as_ref().map(RecvOp::id), self.send.as_ref().map(SendOp::id)];

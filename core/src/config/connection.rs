@@ -60,7 +60,9 @@ impl Default for ConnectionConfig {
 
 impl ConnectionConfig {
     /// The watermarks of the send queue, in bytes. The queue never holds more than `high`; once it holds that much, whether or not
-    /// something was refused, the application is told as soon as it has fallen to `low`. Default 32 KiB and 64 KiB, as Netty's `WriteBufferWaterMark`.
+    /// something was refused, the application is told as soon as it has fallen to `low`. Small pieces are copied together once there are
+    /// more of them than one send carries; for that, and for all else, a connection allocates at most three times `high` and 16 KiB.
+    /// Default 32 KiB and 64 KiB, as Netty's `WriteBufferWaterMark`.
     ///
     /// # Errors
     /// `high` is 0, or `low` is not below `high`.
