@@ -142,11 +142,10 @@ mod tests {
         let mut out = Vec::new();
         while !queue.is_empty() {
             let (chunks, used) = queue.prepare();
-            let bytes: Vec<u8> = chunks[..used].iter().flatten().copied().collect();
-            assert_eq!(bytes.len(), queue.asked());
+            assert_eq!(chunks[..used].iter().map(Bytes::len).sum::<usize>(), queue.asked());
             assert!(chunks[..used].iter().all(|chunk| !chunk.is_empty()));
-            let count = bytes.len().min(step);
-            out.extend_from_slice(&bytes[..count]);
+            let count = queue.asked().min(step);
+            out.extend(chunks[..used].iter().flatten().take(count));
             queue.advance(count);
         }
         out
