@@ -71,7 +71,7 @@ impl Handler for TimedEcho {
     }
 }
 
-// B3
+// B3, B6
 #[test]
 fn an_echo_through_a_session_allocates_nothing() {
     let message = message();
@@ -241,7 +241,7 @@ fn most_memory(high: usize, sizes: &[usize], sends: &[usize]) -> usize {
     measure(|| (0..200).for_each(|_| turn(&mut by_hand))).bytes_max as usize
 }
 
-// B1, B3
+// B1, B3, X149
 #[test]
 fn a_full_queue_costs_no_more_than_the_formula_whatever_it_is_filled_with() {
     let pieces: [&[usize]; 8] =

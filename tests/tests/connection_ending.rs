@@ -188,7 +188,6 @@ fn x112_every_way_to_end_has_a_deadline() {
     }
 }
 
-// X113, X114: what a reset is made of is the transport's affair.
 #[test]
 fn x115_only_an_abort_closes_with_a_reset() {
     let abortive = |end: fn(&mut ByHand<Connection>)| {

@@ -176,23 +176,32 @@ fn a_completion_handed_in_at_its_deadline_comes_first() {
 // B8, F6
 #[test]
 fn receiving_and_sending_back_off_each_by_itself() {
+    let millis = |count| Some(Duration::from_millis(count));
     let mut by_hand = connection();
-    by_hand.send("abc").expect("room");
+    by_hand.send("abcdef").expect("room");
     by_hand.fail(Recv, FaultKind::NoBuffers);
     assert_eq!(by_hand.in_flight(), [Send], "no receive before its delay is over");
+    assert_eq!(by_hand.until_deadline(), millis(100));
     by_hand.sent(1);
     assert_eq!(by_hand.in_flight(), [Send], "sending goes on");
+    by_hand.pass_to_deadline();
+    by_hand.fail(Recv, FaultKind::NoBuffers);
+    assert_eq!(by_hand.until_deadline(), millis(200), "twice as long the second time, although a send has worked");
+
     by_hand.fail(Send, FaultKind::NoMemory);
     assert_eq!(by_hand.in_flight(), []);
-    by_hand.pass(Duration::from_millis(100));
+    assert_eq!(by_hand.until_deadline(), millis(100), "the send has a delay of its own");
+    by_hand.pass_to_deadline();
+    assert_eq!(by_hand.in_flight(), [Send]);
+    by_hand.sent(1);
+    by_hand.pass_to_deadline();
     assert_eq!(by_hand.in_flight(), [Recv, Send]);
-    by_hand.fail(Recv, FaultKind::NoBuffers);
-    assert_eq!(by_hand.until_deadline(), Some(Duration::from_millis(200)), "twice as long the second time");
-    by_hand.sent_all();
-    assert_eq!(by_hand.pass_to_deadline(), Duration::from_millis(200), "a send that works does not help the receive");
     by_hand.receive("x");
-    by_hand.fail(Recv, FaultKind::NoBuffers);
-    assert_eq!(by_hand.until_deadline(), Some(Duration::from_millis(100)), "a receive that works does");
+    for kind in [Recv, Send] {
+        by_hand.fail(kind, FaultKind::NoBuffers);
+        assert_eq!(by_hand.until_deadline(), millis(100), "one that works starts again with the first delay");
+        by_hand.pass_to_deadline();
+    }
 }
 
 // C8, X68
@@ -226,7 +235,6 @@ fn a_pause_that_is_over_when_the_peer_has_ended_ends_nothing() {
     assert_eq!(by_hand.machine.life(), Life::Open);
 }
 
-// X84
 #[test]
 fn a_pause_after_the_peers_end_was_delivered_is_not_counted() {
     let mut by_hand = connection();
@@ -286,9 +294,9 @@ fn nothing_runs_once_the_connection_is_over() {
     assert_eq!(by_hand.machine.deadline(), None);
 }
 
-// X85, X87: the application's own time is not the peer's.
+// X85: the application's own time is not the peer's.
 #[test]
-fn data_that_the_application_has_not_taken_yet_does_not_count_as_silence() {
+fn x084_while_the_application_has_paused_the_peers_silence_does_not_count() {
     let mut by_hand = connection();
     by_hand.call(|connection, now| connection.pause(now));
     by_hand.receive("x");
@@ -297,4 +305,17 @@ fn data_that_the_application_has_not_taken_yet_does_not_count_as_silence() {
     by_hand.call(|connection, now| connection.resume(now));
     assert_eq!(by_hand.events(), [Data("x".into())]);
     assert_eq!(by_hand.until_deadline(), Some(seconds(10)), "the peer's time starts again");
+}
+
+// C7: with nothing in flight and no deadline it is the application's turn.
+#[test]
+fn a_connection_waits_for_ever_only_for_its_application() {
+    let config = config().read_idle(None).and_then(|config| config.paused(None)).expect("sensible limits");
+    let mut by_hand = ByHand::connection(config);
+    assert_eq!((by_hand.in_flight(), by_hand.machine.deadline()), (vec![Recv], None), "it waits for the peer");
+    by_hand.call(|stream, now| stream.pause(now));
+    by_hand.receive("x");
+    assert_eq!((by_hand.in_flight(), by_hand.machine.deadline()), (vec![], None));
+    by_hand.call(|stream, now| stream.resume(now));
+    assert_eq!(by_hand.in_flight(), [Recv]);
 }
