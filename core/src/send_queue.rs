@@ -23,6 +23,9 @@ pub(crate) struct SendQueue {
     pieces: VecDeque<Bytes>,
     /// The end of the queue, still growing.
     tail: BytesMut,
+    /// How much more fits the block in which it grows. Kept apart from the capacity, which a clone does not share: where the pieces are
+    /// cut must not depend on it.
+    block_left: usize,
     length: usize,
     /// Bytes of the send that is in flight.
     asked: usize,
@@ -96,6 +99,7 @@ impl SendQueue {
     pub(crate) fn release(&mut self) {
         self.pieces = VecDeque::new();
         self.tail = BytesMut::new();
+        self.block_left = 0;
     }
 
     /// Where the pieces are cut decides what the next sends ask for, unless one send carries the whole queue however it is cut.
@@ -103,6 +107,7 @@ impl SendQueue {
         encode::length(out, self.length);
         encode::length(out, self.asked);
         if capacity > MAX_CHUNKS {
+            encode::length(out, self.block_left);
             encode::length(out, self.pieces.len());
             for piece in &self.pieces {
                 encode::length(out, piece.len());
@@ -117,11 +122,13 @@ impl SendQueue {
             self.seal_tail();
             self.pieces.push_back(piece);
         } else {
-            if self.tail.capacity().saturating_sub(self.tail.len()) < piece.len() {
+            if piece.len() > self.block_left {
                 self.seal_tail();
                 // Takes the old block back if nobody holds a part of it any more.
                 self.tail.reserve(BLOCK);
+                self.block_left = BLOCK;
             }
+            self.block_left = self.block_left.saturating_sub(piece.len());
             self.tail.extend_from_slice(&piece);
         }
     }
@@ -194,6 +201,23 @@ mod tests {
         let places: Vec<usize> =
             queue.pieces.iter().skip(MAX_CHUNKS).filter(|piece| piece.len() == 1).map(|piece| piece.as_ptr().addr()).collect();
         assert_eq!(places, [places[0], places[0] + 1, places[0] + 2]);
+    }
+
+    // E4
+    #[test]
+    fn a_clone_cuts_its_pieces_where_the_original_does() {
+        let mut queue = SendQueue::default();
+        for _ in 0..=MAX_CHUNKS {
+            queue.push(&mut Bytes::from_static(b"x"), usize::MAX);
+        }
+        let mut clone = queue.clone();
+        for piece in [1, COPY_BELOW - 1, COPY_BELOW - 1, 7, 1] {
+            for queue in [&mut queue, &mut clone] {
+                queue.push(&mut Bytes::from(alloc::vec![0; piece]), usize::MAX);
+            }
+            let lengths = |queue: &SendQueue| queue.pieces.iter().map(Bytes::len).collect::<Vec<_>>();
+            assert_eq!(lengths(&queue), lengths(&clone));
+        }
     }
 
     #[test]
