@@ -4,24 +4,19 @@ use core::time::Duration;
 
 use crate::{Timestamp, encode};
 
-/// A delay that doubles from `first` to `most`, both in nanoseconds.
-#[derive(Clone, Copy, Debug)]
+/// A delay that doubles. Its limits are the owner's configuration, handed in: there is one of these, or two, for each connection.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Backoff {
-    first: u64,
-    most: u64,
-    /// The delay after the next failure; 0, which is no delay, while nothing has failed.
+    /// The delay after the next failure, in nanoseconds; 0, which is no delay, while nothing has failed.
     next: u64,
 }
 
 impl Backoff {
-    pub(crate) fn new(first: Duration, most: Duration) -> Self {
-        Self { first: nanos(first), most: nanos(most), next: 0 }
-    }
-
-    /// Something failed: when to try again. Never is not an answer: a delay that reaches beyond the end of time is over just before it.
-    pub(crate) fn fail(&mut self, now: Timestamp) -> Timestamp {
-        let delay = if self.is_failing() { self.next } else { self.first };
-        self.next = delay.saturating_mul(2).min(self.most);
+    /// Something failed: when to try again. The delay doubles from `first` to `most`. Never is not an answer: a delay that reaches beyond
+    /// the end of time is over just before it.
+    pub(crate) fn fail(&mut self, now: Timestamp, first: Duration, most: Duration) -> Timestamp {
+        let delay = if self.is_failing() { self.next } else { nanos(first) };
+        self.next = delay.saturating_mul(2).min(nanos(most));
         (now + Duration::from_nanos(delay)).min(Timestamp::LAST)
     }
 
@@ -50,21 +45,23 @@ mod tests {
 
     #[test]
     fn it_doubles_up_to_the_most_and_starts_again_after_a_success() {
-        let mut backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(18));
-        let mut delays = [0; 4].map(|_: i32| backoff.fail(Timestamp::ZERO).as_nanos() / 1_000_000);
-        assert_eq!(delays, [5, 10, 18, 18]);
+        let mut backoff = Backoff::default();
+        let fail = |backoff: &mut Backoff| {
+            let again = backoff.fail(Timestamp::ZERO, Duration::from_millis(5), Duration::from_millis(18));
+            again.as_nanos() / 1_000_000
+        };
+        assert_eq!([0; 4].map(|_: i32| fail(&mut backoff)), [5, 10, 18, 18]);
         backoff.reset();
         assert!(!backoff.is_failing());
-        delays[0] = backoff.fail(Timestamp::ZERO).as_nanos() / 1_000_000;
-        assert_eq!(delays[0], 5);
+        assert_eq!(fail(&mut backoff), 5);
     }
 
     // X68, F2, B10
     #[test]
     fn x068_a_delay_never_overflows_and_always_ends() {
-        let mut backoff = Backoff::new(Duration::MAX, Duration::MAX);
+        let mut backoff = Backoff::default();
         for now in [Timestamp::ZERO, Timestamp::from_secs(1), Timestamp::NEVER] {
-            let again = backoff.fail(now);
+            let again = backoff.fail(now, Duration::MAX, Duration::MAX);
             assert_eq!(again, Timestamp::LAST);
             assert_ne!(again.as_deadline(), None);
         }

@@ -1,5 +1,7 @@
 //! What came of an operation.
 
+use alloc::boxed::Box;
+
 use bytes::Bytes;
 
 use crate::{Address, Fault, OpId, RefusedOptions};
@@ -49,8 +51,8 @@ pub enum Outcome {
     Created(RefusedOptions),
     /// Bind, Listen: done; the local address as the system reports it, with port 0 resolved.
     Local(Option<Address>),
-    /// Accept, Connect: there is a connection.
-    Connected(Connected),
+    /// Accept, Connect: there is a connection. Boxed, since every outcome is as large as the largest, and this one is rare.
+    Connected(Box<Connected>),
     /// Accept with `wait: false`: nothing is queued.
     NoneWaiting,
     /// Recv: these bytes, one at least.

@@ -1,5 +1,6 @@
 //! What a handler can do.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
@@ -20,6 +21,8 @@ pub struct Scope<'a, M> {
     pub(crate) peer: &'a Peer,
     pub(crate) timers: &'a mut SessionTimers,
     pub(crate) mail: &'a mut Mail<M>,
+    /// How many messages may wait in it.
+    pub(crate) mailbox: usize,
 }
 
 impl<'a, M> Context<'a, M> {
@@ -32,8 +35,7 @@ impl<'a, M> Context<'a, M> {
     /// [guide](crate::guide::layers) has an example.
     pub fn parts(&mut self) -> (&mut dyn Stream, Scope<'_, M>) {
         let Self { stream, scope } = self;
-        let scope =
-            Scope { now: scope.now, socket: scope.socket, peer: scope.peer, timers: &mut *scope.timers, mail: &mut *scope.mail };
+        let scope = Scope { timers: &mut *scope.timers, mail: &mut *scope.mail, ..*scope };
         (&mut **stream, scope)
     }
 
@@ -105,7 +107,7 @@ impl<'a, M> Context<'a, M> {
     /// As many messages of this connection as its mailbox may hold ([`ConnectionConfig::mailbox`](crate::ConnectionConfig::mailbox)) wait
     /// to be taken away already: the message comes back at once.
     pub fn post(&mut self, to: SocketId, message: M) -> Result<(), M> {
-        self.scope.mail.push(to, message)
+        self.scope.mail.push(to, message, self.scope.mailbox)
     }
 
     /// The other end.
@@ -145,70 +147,57 @@ impl TimerId {
     pub const ALL: [Self; 4] = [Self::A, Self::B, Self::C, Self::D];
 }
 
-/// When a handler's timers are due.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SessionTimers {
-    a: Timestamp,
-    b: Timestamp,
-    c: Timestamp,
-    d: Timestamp,
-}
+/// When a handler's timers are due. Most handlers set none, so those that do have them in a place of their own.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SessionTimers(Option<Box<[(TimerId, Timestamp); 4]>>);
 
 impl SessionTimers {
-    pub(crate) const NONE: Self = Self { a: Timestamp::NEVER, b: Timestamp::NEVER, c: Timestamp::NEVER, d: Timestamp::NEVER };
-
-    pub(crate) const fn at(&self, timer: TimerId) -> Timestamp {
-        match timer {
-            TimerId::A => self.a,
-            TimerId::B => self.b,
-            TimerId::C => self.c,
-            TimerId::D => self.d,
-        }
+    pub(crate) fn at(&self, timer: TimerId) -> Timestamp {
+        self.0.iter().flat_map(|timers| timers.iter()).find(|(id, _)| *id == timer).map_or(Timestamp::NEVER, |(_, at)| *at)
     }
 
     pub(crate) fn set(&mut self, timer: TimerId, at: Timestamp) {
-        *match timer {
-            TimerId::A => &mut self.a,
-            TimerId::B => &mut self.b,
-            TimerId::C => &mut self.c,
-            TimerId::D => &mut self.d,
-        } = at;
+        if self.0.is_none() && at == Timestamp::NEVER {
+            return;
+        }
+        let timers = self.0.get_or_insert_with(|| Box::new(TimerId::ALL.map(|id| (id, Timestamp::NEVER))));
+        if let Some((_, slot)) = timers.iter_mut().find(|(id, _)| *id == timer) {
+            *slot = at;
+        }
     }
 
     pub(crate) fn earliest(&self) -> Timestamp {
-        self.a.min(self.b).min(self.c).min(self.d)
+        match &self.0 {
+            None => Timestamp::NEVER,
+            Some(timers) => timers.iter().map(|(_, at)| *at).min().unwrap_or(Timestamp::NEVER),
+        }
     }
 }
 
-/// Messages on their way out of a session.
+/// Messages on their way out of a session. Most handlers post none, so those that do have them in a place of their own.
 #[derive(Clone, Debug)]
-pub(crate) struct Mail<M> {
-    posts: VecDeque<(SocketId, M)>,
-    limit: usize,
-}
+pub(crate) struct Mail<M>(Option<Box<Posts<M>>>);
+
+#[derive(Clone, Debug)]
+struct Posts<M>(VecDeque<(SocketId, M)>);
 
 impl<M> Mail<M> {
-    pub(crate) const fn new(limit: usize) -> Self {
-        Self { posts: VecDeque::new(), limit }
-    }
+    pub(crate) const NONE: Self = Self(None);
 
     pub(crate) fn pop(&mut self) -> Option<(SocketId, M)> {
-        self.posts.pop_front()
+        self.0.as_mut()?.0.pop_front()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.posts.len()
+        self.0.as_ref().map_or(0, |posts| posts.0.len())
     }
 
-    pub(crate) const fn limit(&self) -> usize {
-        self.limit
-    }
-
-    fn push(&mut self, to: SocketId, message: M) -> Result<(), M> {
-        if self.posts.len() >= self.limit {
+    fn push(&mut self, to: SocketId, message: M, limit: usize) -> Result<(), M> {
+        let Posts(posts) = &mut **self.0.get_or_insert_with(|| Box::new(Posts(VecDeque::new())));
+        if posts.len() >= limit {
             return Err(message);
         }
-        self.posts.push_back((to, message));
+        posts.push_back((to, message));
         Ok(())
     }
 }

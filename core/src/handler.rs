@@ -207,9 +207,9 @@ mod tests {
         let mut boxed: Box<dyn Handler<Message = u8> + Send> = Box::new(witness);
         let socket = SocketId::new(1, 0).unwrap();
         let peer = Peer { address: None, local: None, origin: Origin::Dialled { address: 0 } };
-        let (mut timers, mut mail) = (SessionTimers::NONE, Mail::new(1));
+        let (mut timers, mut mail) = (SessionTimers::default(), Mail::NONE);
         let mut connection = Connection::new(Timestamp::ZERO, socket, Arc::new(ConnectionConfig::default()));
-        let scope = Scope { now: Timestamp::ZERO, socket, peer: &peer, timers: &mut timers, mail: &mut mail };
+        let scope = Scope { now: Timestamp::ZERO, socket, peer: &peer, timers: &mut timers, mail: &mut mail, mailbox: 1 };
         let cx = &mut Context::new(&mut connection, scope);
         boxed.on_open(cx);
         boxed.on_data(cx, Bytes::from_static(b"x"));

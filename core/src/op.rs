@@ -226,7 +226,7 @@ impl AcceptOp {
     /// There is a connection, under the name [`AcceptOp::slot`].
     #[must_use]
     pub fn accepted(self, connected: Connected) -> Completion {
-        Completion::from_raw(self.id, Outcome::Connected(connected))
+        Completion::from_raw(self.id, Outcome::Connected(connected.into()))
     }
 
     /// None is queued; only if [`AcceptOp::wait`] is false.
@@ -254,7 +254,7 @@ impl ConnectOp {
     /// There is a connection.
     #[must_use]
     pub fn connected(self, connected: Connected) -> Completion {
-        Completion::from_raw(self.id, Outcome::Connected(connected))
+        Completion::from_raw(self.id, Outcome::Connected(connected.into()))
     }
 }
 

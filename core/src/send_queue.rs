@@ -1,9 +1,10 @@
 //! What waits to be sent.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use crate::encode;
 use crate::op::MAX_CHUNKS;
@@ -18,17 +19,27 @@ const BLOCK: usize = 4 * 1024;
 /// The first [`MAX_CHUNKS`] pieces stay as they were handed over: one send carries them, and in the common case the socket takes
 /// them at once. Small pieces behind them are copied into a block, so that a backlog of small slices cannot pin the large blocks
 /// that they were cut from.
+///
+/// A queue of one piece, which is what most sends are, needs no memory of its own.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SendQueue {
+    /// The first piece; empty only if the queue is.
+    front: Bytes,
+    /// What is behind it.
+    rest: Option<Box<Rest>>,
+    length: usize,
+    /// Bytes of the send that is in flight.
+    asked: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Rest {
     pieces: VecDeque<Bytes>,
     /// The end of the queue, still growing.
     tail: BytesMut,
     /// How much more fits the block in which it grows. Kept apart from the capacity, which a clone does not share: where the pieces are
     /// cut must not depend on it.
     block_left: usize,
-    length: usize,
-    /// Bytes of the send that is in flight.
-    asked: usize,
 }
 
 impl SendQueue {
@@ -46,27 +57,34 @@ impl SendQueue {
 
     /// Takes as much of `data` as fits under `capacity`, and leaves the rest in it.
     pub(crate) fn push(&mut self, data: &mut Bytes, capacity: usize) -> usize {
-        let taken = capacity.saturating_sub(self.length).min(data.len());
-        if taken == 0 {
-            return 0;
+        let room = capacity.saturating_sub(self.length);
+        let piece = if data.len() <= room { core::mem::take(data) } else { data.split_to(room) };
+        let taken = piece.len();
+        if taken > 0 {
+            if self.length == 0 {
+                self.front = piece;
+            } else {
+                self.rest.get_or_insert_default().append(piece);
+            }
+            self.length = self.length.saturating_add(taken);
         }
-        self.append(data.split_to(taken));
-        self.length = self.length.saturating_add(taken);
         taken
     }
 
     /// The pieces of the next send, and how many they are.
     pub(crate) fn prepare(&mut self) -> ([Bytes; MAX_CHUNKS], usize) {
-        if self.pieces.len() < MAX_CHUNKS {
-            self.seal_tail();
-        }
-        let mut chunks = [const { Bytes::new() }; MAX_CHUNKS];
-        let mut used = 0_usize;
-        self.asked = 0;
-        for (chunk, piece) in chunks.iter_mut().zip(&self.pieces) {
-            *chunk = piece.clone();
-            used = used.saturating_add(1);
-            self.asked = self.asked.saturating_add(piece.len());
+        let mut chunks = [self.front.clone(), Bytes::new(), Bytes::new(), Bytes::new()];
+        self.asked = self.front.len();
+        let mut used = 1_usize;
+        if let Some(rest) = &mut self.rest {
+            if rest.pieces.len().saturating_add(1) < MAX_CHUNKS {
+                rest.seal_tail();
+            }
+            for (chunk, piece) in chunks.iter_mut().skip(1).zip(&rest.pieces) {
+                *chunk = piece.clone();
+                used = used.saturating_add(1);
+                self.asked = self.asked.saturating_add(piece.len());
+            }
         }
         (chunks, used)
     }
@@ -76,17 +94,12 @@ impl SendQueue {
         self.asked = 0;
         self.length = self.length.saturating_sub(count);
         let mut left = count;
-        while let Some(piece) = self.pieces.front_mut() {
-            if piece.len() > left {
-                // `split_to` keeps the rest in place; the front is dropped.
-                drop(piece.split_to(left));
-                return;
-            }
-            left = left.saturating_sub(piece.len());
-            self.pieces.pop_front();
-            if left == 0 {
-                return;
-            }
+        while left >= self.front.len() && !self.front.is_empty() {
+            left = left.saturating_sub(self.front.len());
+            self.front = self.rest.as_mut().map(|rest| rest.next()).unwrap_or_default();
+        }
+        if left > 0 {
+            self.front.advance(left);
         }
     }
 
@@ -97,9 +110,8 @@ impl SendQueue {
 
     /// Gives all memory back; the length stays for the report.
     pub(crate) fn release(&mut self) {
-        self.pieces = VecDeque::new();
-        self.tail = BytesMut::new();
-        self.block_left = 0;
+        self.front = Bytes::new();
+        self.rest = None;
     }
 
     /// Where the pieces are cut decides what the next sends ask for, unless one send carries the whole queue however it is cut.
@@ -107,16 +119,26 @@ impl SendQueue {
         encode::length(out, self.length);
         encode::length(out, self.asked);
         if capacity > MAX_CHUNKS {
-            encode::length(out, self.block_left);
-            encode::length(out, self.pieces.len());
-            for piece in &self.pieces {
+            encode::length(out, self.rest.as_ref().map_or(0, |rest| rest.block_left));
+            encode::length(out, self.pieces().count());
+            for piece in self.pieces() {
                 encode::length(out, piece.len());
             }
         }
     }
 
+    /// Without the end that still grows.
+    fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+        let rest = self.rest.iter().flat_map(|rest| &rest.pieces);
+        core::iter::once(&self.front).filter(|front| !front.is_empty()).chain(rest)
+    }
+}
+
+impl Rest {
     fn append(&mut self, piece: Bytes) {
-        if self.tail.is_empty() && (self.pieces.len() < MAX_CHUNKS || piece.len() >= COPY_BELOW) {
+        // The front is a piece too.
+        let few = self.pieces.len().saturating_add(1) < MAX_CHUNKS;
+        if self.tail.is_empty() && (few || piece.len() >= COPY_BELOW) {
             self.pieces.push_back(piece);
         } else if piece.len() >= COPY_BELOW {
             self.seal_tail();
@@ -137,6 +159,14 @@ impl SendQueue {
         if !self.tail.is_empty() {
             self.pieces.push_back(self.tail.split().freeze());
         }
+    }
+
+    /// Takes the piece that is to be the front.
+    fn next(&mut self) -> Bytes {
+        if self.pieces.is_empty() {
+            self.seal_tail();
+        }
+        self.pieces.pop_front().unwrap_or_default()
     }
 }
 
@@ -198,8 +228,8 @@ mod tests {
             queue.push(&mut Bytes::from_static(b"y"), usize::MAX);
             queue.push(&mut Bytes::from_static(&[0; COPY_BELOW]), usize::MAX);
         }
-        let places: Vec<usize> =
-            queue.pieces.iter().skip(MAX_CHUNKS).filter(|piece| piece.len() == 1).map(|piece| piece.as_ptr().addr()).collect();
+        let behind = queue.pieces().skip(MAX_CHUNKS);
+        let places: Vec<usize> = behind.filter(|piece| piece.len() == 1).map(|piece| piece.as_ptr().addr()).collect();
         assert_eq!(places, [places[0], places[0] + 1, places[0] + 2]);
     }
 
@@ -215,7 +245,7 @@ mod tests {
             for queue in [&mut queue, &mut clone] {
                 queue.push(&mut Bytes::from(alloc::vec![0; piece]), usize::MAX);
             }
-            let lengths = |queue: &SendQueue| queue.pieces.iter().map(Bytes::len).collect::<Vec<_>>();
+            let lengths = |queue: &SendQueue| queue.pieces().map(Bytes::len).collect::<Vec<_>>();
             assert_eq!(lengths(&queue), lengths(&clone));
         }
     }

@@ -4,11 +4,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::connection::Signal;
 use crate::context::{Mail, Scope, SessionTimers};
 use crate::state::Life;
 use crate::{
-    Canonical, CloseReason, CloseReport, Completion, Connection, ConnectionConfig, ConnectionEvent, Context, Fault, Handler,
-    Machine, Misuse, Op, Output, Peer, SocketId, Stream, TimerId, Timestamp, encode,
+    Canonical, CloseReason, CloseReport, Completion, Connection, ConnectionConfig, Context, Fault, Handler, Machine, Misuse, Op,
+    Output, Peer, SocketId, Stream, TimerId, Timestamp, encode,
 };
 
 /// A connection and the handler that it belongs to, as one machine.
@@ -20,11 +21,11 @@ pub struct Session<H: Handler> {
     connection: Connection,
     handler: H,
     peer: Peer,
-    now: Timestamp,
     timers: SessionTimers,
     mail: Mail<H::Message>,
     phase: Phase,
-    closed: Option<CloseReport>,
+    /// The end has not been polled yet.
+    closed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,14 +72,13 @@ impl<H: Handler> Session<H> {
     /// A session over a socket that is connected. The handler sees nothing of it before [`Session::open`].
     #[must_use]
     pub fn new(now: Timestamp, socket: SocketId, peer: Peer, config: Arc<ConnectionConfig>, handler: H) -> Self {
-        let mail = Mail::new(config.mailbox);
         let connection = Connection::new(now, socket, config);
-        Self { connection, handler, peer, now, timers: SessionTimers::NONE, mail, phase: Phase::New, closed: None }
+        Self { connection, handler, peer, timers: SessionTimers::default(), mail: Mail::NONE, phase: Phase::New, closed: false }
     }
 
     /// Tells the handler that the connection is there. Every other mutator does so first if it was not done; a second call does nothing.
     pub fn open(&mut self, now: Timestamp) {
-        self.now = self.now.max(now);
+        self.connection.tick(now);
         if self.phase == Phase::New {
             self.phase = Phase::Open;
             self.call(|handler, cx| handler.on_open(cx));
@@ -91,7 +91,7 @@ impl<H: Handler> Session<H> {
         self.open(now);
         match order {
             Order::Drain(deadline) => {
-                self.connection.drain_by(self.now, deadline);
+                self.connection.drain_by(self.connection.now(), deadline);
                 if self.phase == Phase::Open {
                     self.phase = Phase::Draining;
                     if self.connection.life() == Life::Open {
@@ -99,7 +99,7 @@ impl<H: Handler> Session<H> {
                     }
                 }
             }
-            Order::Abort => self.connection.abort_with(self.now, CloseReason::Ordered),
+            Order::Abort => self.connection.abort_with(self.connection.now(), CloseReason::Ordered),
         }
         self.dispatch();
     }
@@ -129,8 +129,8 @@ impl<H: Handler> Session<H> {
 
     /// How many messages may wait for this session: [`ConnectionConfig::mailbox`].
     #[must_use]
-    pub const fn mailbox(&self) -> usize {
-        self.mail.limit()
+    pub fn mailbox(&self) -> usize {
+        self.connection.config().mailbox
     }
 
     /// The session's socket.
@@ -161,7 +161,7 @@ impl<H: Handler> Session<H> {
         if let Some((to, message)) = self.mail.pop() {
             return Some(SessionEvent::Post { to, message });
         }
-        self.closed.take().map(SessionEvent::Closed)
+        core::mem::take(&mut self.closed).then(|| SessionEvent::Closed(self.connection.report()))
     }
 
     /// True if the next event is a message to another session.
@@ -175,25 +175,30 @@ impl<H: Handler> Session<H> {
 
     /// Hands what has happened to the handler. Each event is taken out before the handler sees it, so this ends.
     fn dispatch(&mut self) {
-        while let Some(event) = self.connection.next_event() {
-            match event {
-                ConnectionEvent::Data(data) => self.call(|handler, cx| handler.on_data(cx, data)),
-                ConnectionEvent::PeerFinished => self.call(|handler, cx| handler.on_peer_finished(cx)),
-                ConnectionEvent::Writable => self.call(|handler, cx| handler.on_writable(cx)),
-                ConnectionEvent::Closed(report) => {
+        loop {
+            if let Some(data) = self.connection.take_data() {
+                self.call(|handler, cx| handler.on_data(cx, data));
+                continue;
+            }
+            match self.connection.take_signal() {
+                Some(Signal::PeerFinished) => self.call(|handler, cx| handler.on_peer_finished(cx)),
+                Some(Signal::Writable) => self.call(|handler, cx| handler.on_writable(cx)),
+                Some(Signal::Closed) => {
                     self.phase = Phase::Closed;
-                    self.timers = SessionTimers::NONE;
-                    self.closed = Some(report);
-                    self.handler.on_closed(&report);
+                    self.timers = SessionTimers::default();
+                    self.closed = true;
+                    self.handler.on_closed(&self.connection.report());
                 }
+                None => return,
             }
         }
     }
 
     fn call(&mut self, callback: impl FnOnce(&mut H, &mut Context<'_, H::Message>)) {
         let scope = Scope {
-            now: self.now,
+            now: self.connection.now(),
             socket: self.connection.socket(),
+            mailbox: self.connection.config().mailbox,
             peer: &self.peer,
             timers: &mut self.timers,
             mail: &mut self.mail,
@@ -204,7 +209,7 @@ impl<H: Handler> Session<H> {
     /// Fires the timers that are due, each at most once: one that is set again to a time that is due waits for the next call.
     fn fire_timers(&mut self) {
         for timer in TimerId::ALL {
-            if self.timers.at(timer).is_due(self.now) {
+            if self.timers.at(timer).is_due(self.connection.now()) {
                 self.timers.set(timer, Timestamp::NEVER);
                 self.call(|handler, cx| handler.on_timer(cx, timer));
                 self.dispatch();
@@ -217,28 +222,37 @@ impl<H: Handler> Machine for Session<H> {
     type Event = SessionEvent<H::Message>;
 
     fn poll(&mut self) -> Option<Output<Self::Event>> {
-        match self.next_event() {
-            Some(event) => Some(Output::Event(event)),
-            None => self.next_operation().map(Output::Submit),
+        if self.has_mail() || self.closed {
+            return self.next_event().map(Output::Event);
         }
+        self.next_operation().map(Output::Submit)
     }
 
     fn complete(&mut self, now: Timestamp, done: Completion) -> Result<(), Misuse> {
-        self.open(now);
-        self.connection.complete(self.now, done)?;
-        self.dispatch();
+        // Before the session is open nothing is in flight, so whatever comes is refused.
+        if let Some(data) = self.connection.receive(now, done)? {
+            if self.connection.withholds() {
+                self.connection.put_down(data);
+            } else {
+                self.connection.delivered(data.len());
+                self.call(|handler, cx| handler.on_data(cx, data));
+            }
+        }
+        if self.connection.has_news() {
+            self.dispatch();
+        }
         Ok(())
     }
 
     fn broken(&mut self, now: Timestamp, socket: SocketId, fault: Fault) {
         self.open(now);
-        self.connection.broken(self.now, socket, fault);
+        self.connection.broken(self.connection.now(), socket, fault);
         self.dispatch();
     }
 
     fn handle_timeout(&mut self, now: Timestamp) {
         self.open(now);
-        self.connection.handle_timeout(self.now);
+        self.connection.handle_timeout(self.connection.now());
         self.dispatch();
         self.fire_timers();
     }
@@ -256,7 +270,7 @@ impl<H: Handler> Machine for Session<H> {
 /// The connection, the handler, the handler's timers relative to `now`, and how much mail waits.
 impl<H: Handler + Canonical> Canonical for Session<H> {
     fn canonical(&self, now: Timestamp, out: &mut Vec<u8>) {
-        let now = now.max(self.now);
+        let now = now.max(self.connection.now());
         self.connection.canonical(now, out);
         self.handler.canonical(now, out);
         for timer in TimerId::ALL {
@@ -272,6 +286,6 @@ impl<H: Handler + Canonical> Canonical for Session<H> {
                 Phase::Closed => 3,
             },
         );
-        encode::flag(out, self.closed.is_some());
+        encode::flag(out, self.closed);
     }
 }

@@ -66,7 +66,7 @@ impl World {
 
     fn accept(&mut self) -> SocketId {
         let id = *self.in_flight.iter().find(|id| id.kind() == sansock::OpKind::Accept).expect("an accept is in flight");
-        self.complete(id, Outcome::Connected(sansock::Connected::default()));
+        self.complete(id, Outcome::Connected(sansock::Connected::default().into()));
         id.socket()
     }
 

@@ -40,7 +40,7 @@ fn an_accept_waits_and_names_the_place_it_was_offered() {
 #[test]
 fn x035_a_connection_whose_peer_is_not_known_is_accepted() {
     let (mut drive, accept) = accepting();
-    drive.complete(accept, Outcome::Connected(CONNECTED));
+    drive.complete(accept, Outcome::Connected(CONNECTED.into()));
     assert_eq!(drive.events(), [ListenerEvent::Accepted { slot: name(1), connected: CONNECTED }]);
     assert!(drive.machine().wants_slot());
 }
@@ -53,7 +53,7 @@ fn a_connection_without_a_required_option_is_not_wanted() {
         let mut drive = Drive::listens(listener_at(80).accepted_options(options));
         let slot = drive.offer(1);
         let connected = Connected { refused, ..CONNECTED };
-        drive.complete(drive.the(OpKind::Accept), Outcome::Connected(connected));
+        drive.complete(drive.the(OpKind::Accept), Outcome::Connected(connected.into()));
         let expected = if wanted { ListenerEvent::Accepted { slot, connected } } else { ListenerEvent::Unwanted { slot } };
         assert_eq!(drive.events(), [expected]);
         assert_eq!(drive.machine().report().accepted, 1);
@@ -101,7 +101,7 @@ fn a_success_between_such_faults_begins_a_new_count() {
     for number in 1..=40 {
         let accept = drive.the(OpKind::Accept);
         if number % 10 == 0 {
-            drive.complete(accept, Outcome::Connected(CONNECTED));
+            drive.complete(accept, Outcome::Connected(CONNECTED.into()));
         } else {
             drive.fail(accept, FaultKind::ConnectionAborted);
         }
@@ -136,7 +136,7 @@ fn x017_an_episode_is_said_once_and_its_end_once() {
         drive.tick_at_deadline();
         drive.offer(slot + 1);
     }
-    drive.complete(drive.the(OpKind::Accept), Outcome::Connected(CONNECTED));
+    drive.complete(drive.the(OpKind::Accept), Outcome::Connected(CONNECTED.into()));
     let returned = |slot| ListenerEvent::Returned { slot: name(slot) };
     assert_eq!(
         drive.events(),
@@ -232,7 +232,7 @@ fn x027_a_waiting_accept_that_finds_nobody_is_a_failure_of_the_transport() {
 fn x037_a_connection_that_comes_after_the_stop_is_not_wanted() {
     let (mut drive, accept) = accepting();
     drive.call(|listener, now| listener.stop(now));
-    drive.complete(accept, Outcome::Connected(CONNECTED));
+    drive.complete(accept, Outcome::Connected(CONNECTED.into()));
     assert_eq!(drive.events(), [ListenerEvent::Unwanted { slot: name(1) }]);
     assert_eq!(drive.machine().report().accepted, 1);
     drive.wind_up();
@@ -262,14 +262,14 @@ fn x042_a_listener_that_is_reported_broken_pauses_and_cancels_its_accept() {
 fn x042_a_late_success_ends_the_pause() {
     let (mut drive, accept) = accepting();
     drive.call(|listener, now| sansock::Machine::broken(listener, now, name(0), FaultKind::Other.into()));
-    drive.complete(accept, Outcome::Connected(CONNECTED));
+    drive.complete(accept, Outcome::Connected(CONNECTED.into()));
     assert!(drive.machine().wants_slot() && drive.until_deadline().is_none());
 }
 
 #[test]
 fn x042_a_broken_listener_gives_back_the_place_it_has_not_used() {
     let (mut drive, accept) = accepting();
-    drive.complete(accept, Outcome::Connected(CONNECTED));
+    drive.complete(accept, Outcome::Connected(CONNECTED.into()));
     drive.call(|listener, now| {
         listener.offer(now, name(2)).unwrap();
         sansock::Machine::broken(listener, now, name(0), FaultKind::NoMemory.into());

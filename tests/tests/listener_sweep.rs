@@ -7,7 +7,7 @@ use sansock::{Connected, Fault, FaultKind, Listener, ListenerConfig, ListenerEve
 use sansock_tests::drive::{Drive, listener_at, name};
 
 fn connected() -> Outcome {
-    Outcome::Connected(Connected::default())
+    Outcome::Connected(Connected::default().into())
 }
 
 /// A listener that sweeps, with a place to accept into.

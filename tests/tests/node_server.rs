@@ -212,7 +212,7 @@ fn x036_a_service_that_panics_rejects_the_connection() {
     let mut drive = Drive::new(Served(node));
     drive.poll(usize::MAX);
     drive.wind_up();
-    drive.complete(drive.the(OpKind::Accept), Outcome::Connected(Connected::default()));
+    drive.complete(drive.the(OpKind::Accept), Outcome::Connected(Connected::default().into()));
     assert!(matches!(drive.op(drive.the(OpKind::Close)), Op::Close(close) if close.abortive()));
     connect(&mut drive, 9);
     drive.call(|served, now| served.0.stop(now));

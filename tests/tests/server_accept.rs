@@ -40,7 +40,7 @@ fn a_connection_is_handed_out_with_what_is_known_of_it() {
 #[test]
 fn x035_a_service_may_be_asked_about_a_peer_that_is_not_known() {
     let mut drive = Drive::listening(1, 1);
-    drive.complete(drive.the(OpKind::Accept), Outcome::Connected(Connected::default()));
+    drive.complete(drive.the(OpKind::Accept), Outcome::Connected(Connected::default().into()));
     assert_eq!(drive.machine().service().asked[0].address, None);
     assert_eq!(drive.machine().live(), 1);
 }
@@ -124,7 +124,7 @@ fn x036_a_connection_without_a_required_option_is_reset() {
     drive.start();
     drive.wind_up();
     let refused = RefusedOptions::NONE.with(OptionName::NoDelay);
-    drive.complete(drive.the(OpKind::Accept), Outcome::Connected(Connected { refused, ..Connected::default() }));
+    drive.complete(drive.the(OpKind::Accept), Outcome::Connected(Connected { refused, ..Connected::default() }.into()));
     assert_eq!(drive.in_flight(), [OpKind::Close, OpKind::Accept]);
     assert_eq!(drive.machine().service().asked, []);
     assert_eq!((drive.machine().report().accepted, drive.machine().report().rejected), (1, 1));

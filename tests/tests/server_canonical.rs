@@ -220,7 +220,7 @@ fn how_many_a_sweep_still_takes_counts_only_while_it_sweeps() {
         let mut drive = listener(listener_at(80));
         drive.call(|listener, now| listener.sweep(now));
         for _ in 0..connections {
-            drive.complete(drive.the(OpKind::Accept), Outcome::Connected(Connected::default()));
+            drive.complete(drive.the(OpKind::Accept), Outcome::Connected(Connected::default().into()));
             drive.offer(2);
         }
         drive.events();

@@ -14,7 +14,7 @@ fn outcomes() -> Vec<Outcome> {
         Outcome::Done,
         Outcome::Created(RefusedOptions::NONE),
         Outcome::Local(None),
-        Outcome::Connected(Connected::default()),
+        Outcome::Connected(Connected::default().into()),
         Outcome::NoneWaiting,
         Outcome::Data(bytes::Bytes::from_static(b"x")),
         Outcome::Eof,

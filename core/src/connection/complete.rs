@@ -9,18 +9,43 @@ use crate::{CloseReason, Completion, Fault, Misuse, MisuseKind, OpId, OpKind, Ou
 
 impl Connection {
     pub(super) fn take_completion(&mut self, now: Timestamp, done: Completion) -> Result<(), Misuse> {
+        if let Some(data) = self.receive(now, done)? {
+            self.put_down(data);
+        }
+        Ok(())
+    }
+
+    /// Takes a completion, and gives received data back: whoever delivers it at once need not put it down first. It goes before every
+    /// [`Signal`](super::Signal).
+    pub(crate) fn receive(&mut self, now: Timestamp, done: Completion) -> Result<Option<Bytes>, Misuse> {
         let (id, outcome) = done.into_parts();
-        if let Err(kind) = self.check(id, &outcome) {
+        let ours = id.socket() == self.socket;
+        // First what happens with every message.
+        match (id.kind(), outcome) {
+            (OpKind::Recv, Outcome::Data(data)) if ours && self.recv.expects(id) => {
+                self.tick(now);
+                self.recv.land();
+                Ok(self.on_receive(data))
+            }
+            (OpKind::Send, Outcome::Sent(count)) if ours && self.sending.expects(id) => {
+                self.tick(now);
+                self.sending.land();
+                self.on_send(count);
+                Ok(None)
+            }
+            (_, outcome) => self.take_rare(now, id, &outcome).map(|()| None),
+        }
+    }
+
+    /// What does not happen with every message.
+    #[inline(never)]
+    fn take_rare(&mut self, now: Timestamp, id: OpId, outcome: &Outcome) -> Result<(), Misuse> {
+        if let Err(kind) = self.check(id, outcome) {
             self.ledger.refused_completions = self.ledger.refused_completions.saturating_add(1);
             return Err(Misuse::completion(kind, id, self.life.name()));
         }
         self.tick(now);
-        match id.kind() {
-            OpKind::Recv => self.on_receive(outcome),
-            OpKind::Send => self.on_send(outcome),
-            OpKind::Shutdown => self.on_shutdown(outcome),
-            _ => self.on_close(),
-        }
+        self.on_end(id.kind(), outcome);
         self.settle();
         Ok(())
     }
@@ -43,30 +68,56 @@ impl Connection {
         if fits { Ok(()) } else { Err(MisuseKind::WrongOutcome) }
     }
 
-    fn on_receive(&mut self, outcome: Outcome) {
-        self.recv.land();
-        match outcome {
-            Outcome::Data(data) if data.is_empty() || data.len() > self.receive_size => {
-                self.receive.step(ReceiveEvent::Fail);
-                self.break_off(CloseReason::TransportFault { operation: OpKind::Recv });
+    fn on_end(&mut self, kind: OpKind, outcome: &Outcome) {
+        let fault = match outcome {
+            Outcome::Failed(fault) => Some(*fault),
+            _ => None,
+        };
+        match (kind, fault) {
+            (OpKind::Recv, Some(fault)) => {
+                self.recv.land();
+                self.on_fault(OpKind::Recv, fault);
             }
-            Outcome::Data(data) => self.on_data(data),
-            Outcome::Failed(fault) => self.on_fault(OpKind::Recv, fault),
-            _ => self.on_eof(),
+            (OpKind::Recv, None) => {
+                self.recv.land();
+                self.on_eof();
+            }
+            (OpKind::Send, fault) => {
+                self.sending.land();
+                self.queue.retain();
+                if let Some(fault) = fault {
+                    self.on_fault(OpKind::Send, fault);
+                }
+            }
+            (OpKind::Shutdown, fault) => {
+                self.shutdown.land();
+                match fault {
+                    Some(fault) => self.on_fault(OpKind::Shutdown, fault),
+                    None => self.on_shutdown(),
+                }
+            }
+            // A close that failed counts as closed: there is nothing else to do with the socket.
+            _ => self.on_close(),
         }
     }
 
-    fn on_data(&mut self, data: Bytes) {
-        let length = count(data.len());
+    /// Gives the data back if it can be delivered now.
+    fn on_receive(&mut self, data: Bytes) -> Option<Bytes> {
+        if data.is_empty() || data.len() > self.receive_size {
+            self.receive.step(ReceiveEvent::Fail);
+            self.break_off(CloseReason::TransportFault { operation: OpKind::Recv });
+            return None;
+        }
         self.receive.step(ReceiveEvent::Data);
         self.receive_backoff.reset();
-        if self.receive == ReceiveHalf::Reading {
-            self.credit.spend(length);
-            self.inbox.data = Some(data);
-            self.watch_receiving();
-        } else {
+        let length = count(data.len());
+        if self.receive != ReceiveHalf::Reading {
             self.on_drained(length);
+            return None;
         }
+        self.credit.spend(length);
+        self.watch_receiving();
+        Some(data)
     }
 
     /// Bytes that nobody wants any more. The byte limit counts from our FIN on: what a peer sends while we still flush is bounded by the
@@ -92,20 +143,13 @@ impl Connection {
         self.watch_receiving();
     }
 
-    fn on_send(&mut self, outcome: Outcome) {
-        self.sending.land();
-        match outcome {
-            Outcome::Sent(count) if count == 0 || count > self.queue.asked() => {
-                self.queue.retain();
-                self.send.step(SendEvent::Fail);
-                self.break_off(CloseReason::TransportFault { operation: OpKind::Send });
-            }
-            Outcome::Sent(count) => self.on_sent(count),
-            Outcome::Failed(fault) => {
-                self.queue.retain();
-                self.on_fault(OpKind::Send, fault);
-            }
-            _ => {}
+    fn on_send(&mut self, count: usize) {
+        if count == 0 || count > self.queue.asked() {
+            self.queue.retain();
+            self.send.step(SendEvent::Fail);
+            self.break_off(CloseReason::TransportFault { operation: OpKind::Send });
+        } else {
+            self.on_sent(count);
         }
     }
 
@@ -128,12 +172,7 @@ impl Connection {
         }
     }
 
-    fn on_shutdown(&mut self, outcome: Outcome) {
-        self.shutdown.land();
-        if let Outcome::Failed(fault) = outcome {
-            self.on_fault(OpKind::Shutdown, fault);
-            return;
-        }
+    fn on_shutdown(&mut self) {
         self.send.step(SendEvent::Done);
         if matches!(self.life, Life::Open | Life::Lingering | Life::Flushing) {
             self.timers.clear(Timeout::WriteStall);
@@ -149,9 +188,10 @@ impl Connection {
             return;
         }
         let exhausted = fault.kind().transfer_class() == TransferClass::Exhausted;
+        let (first, most) = (self.config.retry_first, self.config.retry_most);
         match operation {
-            OpKind::Recv if exhausted => self.timers.set(Timeout::RetryReceive, self.receive_backoff.fail(self.now)),
-            OpKind::Send if exhausted => self.timers.set(Timeout::RetrySend, self.send_backoff.fail(self.now)),
+            OpKind::Recv if exhausted => self.timers.set(Timeout::RetryReceive, self.receive_backoff.fail(self.now, first, most)),
+            OpKind::Send if exhausted => self.timers.set(Timeout::RetrySend, self.send_backoff.fail(self.now, first, most)),
             OpKind::Recv => {
                 self.receive.step(ReceiveEvent::Fail);
                 self.break_off(CloseReason::Fault { operation, fault });
@@ -163,7 +203,6 @@ impl Connection {
         }
     }
 
-    /// A close that failed counts as closed: there is nothing else to do with the socket.
     fn on_close(&mut self) {
         self.close.land();
         self.life.step(LifeEvent::Gone);

@@ -85,7 +85,7 @@ impl Connection {
         self.queue.is_empty() && self.send == SendHalf::Finished && self.receive == ReceiveHalf::Ended
     }
 
-    pub(super) fn report(&self) -> CloseReport {
+    pub(crate) fn report(&self) -> CloseReport {
         let ending = match (self.is_confirmed(), self.abortive) {
             (true, _) => Ending::Confirmed,
             (false, false) => Ending::Unconfirmed,

@@ -76,6 +76,14 @@ pub enum ConnectionEvent {
     Closed(CloseReport),
 }
 
+/// A [`ConnectionEvent`] without its contents.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Signal {
+    PeerFinished,
+    Writable,
+    Closed,
+}
+
 /// Events that wait to be polled: at most one of each, in this order.
 #[derive(Clone, Debug, Default)]
 struct Inbox {
@@ -125,8 +133,8 @@ impl Connection {
             shutdown: Flight::Idle,
             close: Flight::Idle,
             timers: Timers::NONE,
-            receive_backoff: Backoff::new(config.retry_first, config.retry_most),
-            send_backoff: Backoff::new(config.retry_first, config.retry_most),
+            receive_backoff: Backoff::default(),
+            send_backoff: Backoff::default(),
             inbox: Inbox::default(),
             ledger: Ledger::default(),
             config,
@@ -165,33 +173,64 @@ impl Connection {
         self.queue.len()
     }
 
-    /// The next event, without deriving operations: what a session takes while it is being mutated.
-    pub(crate) fn next_event(&mut self) -> Option<ConnectionEvent> {
-        if !self.withholds() {
-            if let Some(data) = self.inbox.data.take() {
-                self.ledger.received = self.ledger.received.saturating_add(count(data.len()));
-                return Some(ConnectionEvent::Data(data));
-            }
-            if core::mem::take(&mut self.inbox.peer_finished) {
-                return Some(ConnectionEvent::PeerFinished);
-            }
+    /// Received data, to be delivered later.
+    pub(crate) fn put_down(&mut self, data: Bytes) {
+        self.inbox.data = Some(data);
+    }
+
+    /// Data that is to be delivered now. It goes before every [`Signal`].
+    pub(crate) fn take_data(&mut self) -> Option<Bytes> {
+        if self.inbox.data.is_none() || self.withholds() {
+            return None;
         }
-        if core::mem::take(&mut self.inbox.writable) {
-            return Some(ConnectionEvent::Writable);
+        let data = self.inbox.data.take()?;
+        self.delivered(data.len());
+        Some(data)
+    }
+
+    /// The application gets these bytes.
+    pub(crate) fn delivered(&mut self, length: usize) {
+        self.ledger.received = self.ledger.received.saturating_add(count(length));
+    }
+
+    /// True if anything waits to be told, now or after a pause.
+    pub(crate) fn has_news(&self) -> bool {
+        let Inbox { data, peer_finished, writable, closed } = &self.inbox;
+        *peer_finished || *writable || *closed || data.is_some()
+    }
+
+    /// What else is to be told now.
+    pub(crate) fn take_signal(&mut self) -> Option<Signal> {
+        let Inbox { peer_finished, writable, closed, .. } = self.inbox;
+        if peer_finished && !self.withholds() {
+            self.inbox.peer_finished = false;
+            Some(Signal::PeerFinished)
+        } else if writable {
+            self.inbox.writable = false;
+            Some(Signal::Writable)
+        } else if closed {
+            self.inbox.closed = false;
+            Some(Signal::Closed)
+        } else {
+            None
         }
-        if core::mem::take(&mut self.inbox.closed) {
-            return Some(ConnectionEvent::Closed(self.report()));
-        }
-        None
+    }
+
+    pub(crate) const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub(crate) fn config(&self) -> &ConnectionConfig {
+        &self.config
     }
 
     /// True if a pause keeps what has arrived from being delivered.
-    fn withholds(&self) -> bool {
+    pub(crate) fn withholds(&self) -> bool {
         self.life == Life::Open && self.credit.is_paused()
     }
 
     /// Time never runs backwards.
-    fn tick(&mut self, now: Timestamp) {
+    pub(crate) fn tick(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
     }
 }
@@ -200,8 +239,13 @@ impl Machine for Connection {
     type Event = ConnectionEvent;
 
     fn poll(&mut self) -> Option<Output<ConnectionEvent>> {
-        match self.next_event() {
-            Some(event) => Some(Output::Event(event)),
+        if let Some(data) = self.take_data() {
+            return Some(Output::Event(ConnectionEvent::Data(data)));
+        }
+        match self.take_signal() {
+            Some(Signal::PeerFinished) => Some(Output::Event(ConnectionEvent::PeerFinished)),
+            Some(Signal::Writable) => Some(Output::Event(ConnectionEvent::Writable)),
+            Some(Signal::Closed) => Some(Output::Event(ConnectionEvent::Closed(self.report()))),
             None => self.next_operation().map(Output::Submit),
         }
     }

@@ -10,37 +10,42 @@ impl Connection {
     pub(crate) fn next_operation(&mut self) -> Option<Op> {
         match self.life {
             Life::Open | Life::Lingering | Life::Flushing => {
-                self.next_send().or_else(|| self.next_shutdown()).or_else(|| self.next_receive())
+                if !self.queue.is_empty() {
+                    if self.may_submit_send() {
+                        return Some(self.next_send());
+                    }
+                } else if self.send == SendHalf::Finishing {
+                    return Some(self.next_shutdown());
+                }
+                if self.recv.is_idle() { self.next_receive() } else { None }
             }
             Life::Ending => self.next_cancel().or_else(|| self.next_close()),
             Life::Closing | Life::Closed => None,
         }
     }
 
-    fn next_send(&mut self) -> Option<Op> {
+    fn may_submit_send(&self) -> bool {
         let sends = matches!(self.send, SendHalf::Open | SendHalf::Finishing);
-        if !sends || self.queue.is_empty() || !self.sending.is_idle() || self.timers.is_armed(Timeout::RetrySend) {
-            return None;
-        }
+        self.sending.is_idle() && sends && !self.timers.is_armed(Timeout::RetrySend)
+    }
+
+    fn next_send(&mut self) -> Op {
         let (chunks, used) = self.queue.prepare();
         let id = self.ledger.stamps.mint(self.socket, OpKind::Send);
         self.sending.submit(id);
-        Some(Op::Send(SendOp { id, chunks, used }))
+        Op::Send(SendOp { id, chunks, used })
     }
 
     /// Our FIN comes after everything that was queued.
-    fn next_shutdown(&mut self) -> Option<Op> {
-        if self.send != SendHalf::Finishing || !self.queue.is_empty() {
-            return None;
-        }
+    fn next_shutdown(&mut self) -> Op {
         self.send.step(SendEvent::Shutdown);
         let id = self.ledger.stamps.mint(self.socket, OpKind::Shutdown);
         self.shutdown.submit(id);
-        Some(Op::Shutdown(ShutdownOp { id }))
+        Op::Shutdown(ShutdownOp { id })
     }
 
     fn next_receive(&mut self) -> Option<Op> {
-        if !self.recv.is_idle() || self.timers.is_armed(Timeout::RetryReceive) {
+        if self.timers.is_armed(Timeout::RetryReceive) {
             return None;
         }
         let max = match self.receive {

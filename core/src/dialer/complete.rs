@@ -21,7 +21,7 @@ impl Dialer {
             Outcome::Local(_) => {
                 self.life.step(Step::Bound);
             }
-            Outcome::Connected(connected) => self.on_connected(attempt, connected),
+            Outcome::Connected(connected) => self.on_connected(attempt, *connected),
             _ if id.kind() == OpKind::Close => self.on_closed(),
             Outcome::Failed(fault) if id.kind() == OpKind::Create => self.on_create_failed(fault),
             Outcome::Failed(fault) => self.fail_attempt(fault),

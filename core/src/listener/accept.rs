@@ -50,7 +50,7 @@ impl Listener {
     pub(super) fn on_accept(&mut self, offer: Offer, outcome: Outcome) {
         let slot = offer.slot;
         match outcome {
-            Outcome::Connected(connected) => self.on_accepted(slot, connected),
+            Outcome::Connected(connected) => self.on_accepted(slot, *connected),
             Outcome::Failed(fault) => self.on_accept_failed(slot, offer.flight, fault),
             Outcome::NoneWaiting if !offer.waits => {
                 self.events.push_back(ListenerEvent::Returned { slot });
@@ -123,7 +123,7 @@ impl Listener {
         if !self.backoff.is_failing() {
             self.events.push_back(ListenerEvent::Exhausted { fault });
         }
-        self.retry = self.backoff.fail(self.now);
+        self.retry = self.backoff.fail(self.now, self.config.retry_first, self.config.retry_most);
         self.streak = 0;
         self.return_unused();
         if self.life == ListenerLife::Sweeping {

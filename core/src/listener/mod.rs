@@ -73,7 +73,7 @@ impl Listener {
             exists: false,
             close: Flight::Idle,
             offers: Vec::new(),
-            backoff: Backoff::new(config.retry_first, config.retry_most),
+            backoff: Backoff::default(),
             retry: Timestamp::NEVER,
             streak: 0,
             failures: 0,

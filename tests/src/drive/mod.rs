@@ -276,7 +276,7 @@ pub fn ordinary(op: &Op) -> Outcome {
         Op::Bind(bind) => Outcome::Local(Some(bind.address())),
         Op::Listen(_) => Outcome::Local(None),
         Op::Accept(accept) if !accept.wait() => Outcome::NoneWaiting,
-        Op::Accept(_) | Op::Connect(_) => Outcome::Connected(Connected::default()),
+        Op::Accept(_) | Op::Connect(_) => Outcome::Connected(Connected::default().into()),
         Op::Recv(_) => Outcome::Eof,
         Op::Send(send) => Outcome::Sent(send.asked()),
         Op::Startup(_) | Op::Shutdown(_) | Op::Close(_) | Op::Cancel(_) | Op::Cleanup(_) => Outcome::Done,

@@ -54,7 +54,7 @@ pub fn listener_at(port: u16) -> ListenerConfig {
 /// A connection from the peer with this port.
 #[must_use]
 pub fn connected(port: u16) -> Outcome {
-    Outcome::Connected(Connected { peer: Some(address(port)), local: Some(address(80)), refused: RefusedOptions::NONE })
+    Outcome::Connected(Connected { peer: Some(address(port)), local: Some(address(80)), refused: RefusedOptions::NONE }.into())
 }
 
 /// The report of a session that has ended like this, after it has received three bytes and sent five.

@@ -88,7 +88,7 @@ fn natural(kind: OpKind) -> Outcome {
         OpKind::Send => Outcome::Sent(1),
         OpKind::Create => Outcome::Created(RefusedOptions::default()),
         OpKind::Bind | OpKind::Listen => Outcome::Local(None),
-        OpKind::Accept | OpKind::Connect => Outcome::Connected(Connected::default()),
+        OpKind::Accept | OpKind::Connect => Outcome::Connected(Connected::default().into()),
         OpKind::Startup | OpKind::Shutdown | OpKind::Close | OpKind::Cancel | OpKind::Cleanup => Outcome::Done,
     }
 }
@@ -98,7 +98,7 @@ fn outcomes() -> Vec<Outcome> {
         Outcome::Done,
         Outcome::Created(RefusedOptions::default()),
         Outcome::Local(None),
-        Outcome::Connected(Connected::default()),
+        Outcome::Connected(Connected::default().into()),
         Outcome::NoneWaiting,
         Outcome::Data(Pattern::THEIRS.bytes(0, 1)),
         Outcome::Eof,

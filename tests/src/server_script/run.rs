@@ -86,7 +86,7 @@ impl Run {
             Step::ConnectBare(number) => {
                 let refused = RefusedOptions::NONE.with(OptionName::NoDelay);
                 let connected = Connected { peer: Some(address(1)), local: None, refused };
-                self.complete_accept(number, Outcome::Connected(connected));
+                self.complete_accept(number, Outcome::Connected(connected.into()));
             }
             Step::Nobody(number) => self.complete_accept(number, Outcome::NoneWaiting),
             Step::Fail(number, kind) => self.complete_any(number, |_| Some(Outcome::Failed(Fault::new(fault(kind))))),

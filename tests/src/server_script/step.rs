@@ -9,7 +9,6 @@ use crate::drive::listener_at;
 
 /// A whole script: a server, what happens to it, and how it is brought to its end.
 #[derive(Clone)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Script {
     /// One listener at least; values of 3 or more mean three.
     pub listeners: u8,
@@ -42,7 +41,6 @@ impl fmt::Debug for Script {
 
 /// One input. A `pick` chooses among what is there, modulo its number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Step {
     /// The application starts it, or tries to.
     Start,
@@ -86,7 +84,6 @@ pub enum Step {
 
 /// How it ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Finale {
     /// A drain with a deadline, and a transport that completes only what was cancelled, and closes; sessions end when they are aborted.
     DeadTransport,
