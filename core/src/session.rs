@@ -164,6 +164,16 @@ impl<H: Handler> Session<H> {
         core::mem::take(&mut self.closed).then(|| SessionEvent::Closed(self.connection.report()))
     }
 
+    /// True if an event waits to be polled.
+    pub(crate) fn has_events(&self) -> bool {
+        self.closed || self.has_mail()
+    }
+
+    /// The deadline, or never.
+    pub(crate) fn due(&self) -> Timestamp {
+        self.connection.due().min(self.timers.earliest())
+    }
+
     /// True if the next event is a message to another session.
     pub(crate) fn has_mail(&self) -> bool {
         self.mail.len() > 0
@@ -222,7 +232,7 @@ impl<H: Handler> Machine for Session<H> {
     type Event = SessionEvent<H::Message>;
 
     fn poll(&mut self) -> Option<Output<Self::Event>> {
-        if self.has_mail() || self.closed {
+        if self.has_events() {
             return self.next_event().map(Output::Event);
         }
         self.next_operation().map(Output::Submit)
@@ -258,8 +268,7 @@ impl<H: Handler> Machine for Session<H> {
     }
 
     fn deadline(&self) -> Option<Timestamp> {
-        let connection = self.connection.deadline().unwrap_or(Timestamp::NEVER);
-        connection.min(self.timers.earliest()).as_deadline()
+        self.due().as_deadline()
     }
 
     fn in_flight(&self) -> usize {

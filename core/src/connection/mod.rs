@@ -216,6 +216,11 @@ impl Connection {
         }
     }
 
+    /// The deadline, or never.
+    pub(crate) fn due(&self) -> Timestamp {
+        self.timers.earliest()
+    }
+
     pub(crate) const fn now(&self) -> Timestamp {
         self.now
     }
@@ -269,7 +274,7 @@ impl Machine for Connection {
     }
 
     fn deadline(&self) -> Option<Timestamp> {
-        self.timers.earliest().as_deadline()
+        self.due().as_deadline()
     }
 
     fn in_flight(&self) -> usize {

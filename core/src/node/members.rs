@@ -124,21 +124,12 @@ impl<S: Service> Members<S> {
         }
     }
 
-    /// Who waits for this completion, and the slot under which it is scheduled: the session of that name, or else the supervisor whose
-    /// slot it is.
-    pub(super) fn owner_of(&mut self, id: OpId) -> Result<(u32, Member<'_, S>), Misuse> {
-        let slot = id.socket().slot();
-        if self.session(id.socket()).is_some() {
-            // Looked up twice, since a borrow that is returned on one path only cannot be given back on the other.
-            if let Some(member) = self.member(slot) {
-                return Ok((slot, member));
-            }
-            return Err(Misuse::completion(MisuseKind::UnknownSocket, id, "node"));
-        }
+    /// The supervisor whose slot this is, and the slot under which it is scheduled.
+    pub(super) fn supervisor_of_slot(&mut self, id: OpId) -> Result<(u32, &mut Supervisor<S>), Misuse> {
         self.supervisors
             .iter_mut()
-            .find(|(_, slots)| slots.contains(slot))
-            .map(|(supervisor, slots)| (slots.first(), Member::Supervisor(supervisor)))
+            .find(|(_, slots)| slots.contains(id.socket().slot()))
+            .map(|(supervisor, slots)| (slots.first(), supervisor))
             .ok_or(Misuse::completion(MisuseKind::UnknownSocket, id, "node"))
     }
 

@@ -14,7 +14,7 @@ use crate::{
     encode,
 };
 
-use members::{Member, Members, Supervisor};
+use members::{Members, Supervisor};
 use schedule::Schedule;
 
 /// A whole application for one thread: an event loop of your own, a task, or a simulation drives it as one machine.
@@ -240,14 +240,25 @@ impl<S: Service> Machine for Node<S> {
     }
 
     fn complete(&mut self, now: Timestamp, done: Completion) -> Result<(), Misuse> {
-        self.tick(now);
-        let now = self.now;
-        let (slot, member) = self.members.owner_of(done.id())?;
-        match member {
-            Member::Session(session) => session.complete(now, done)?,
-            Member::Supervisor(supervisor) => supervisor.complete(now, done)?,
+        // The time counts only if the completion is no misuse.
+        let now = self.now.max(now);
+        let socket = done.id().socket();
+        if let Some(session) = self.members.session_mut(socket) {
+            session.complete(now, done)?;
+            self.now = now;
+            if !session.has_events() {
+                // So it is with every message, and nobody else is concerned.
+                let deadline = session.due();
+                self.schedule.looked(socket.slot(), deadline);
+                return Ok(());
+            }
+            self.mark(socket.slot());
+        } else {
+            let (slot, supervisor) = self.members.supervisor_of_slot(done.id())?;
+            supervisor.complete(now, done)?;
+            self.now = now;
+            self.mark(slot);
         }
-        self.mark(slot);
         self.work();
         Ok(())
     }
