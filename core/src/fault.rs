@@ -130,6 +130,8 @@ fault_kinds! {
     RuntimeUnavailable => "socket runtime not available",
     /// A required socket option was refused.
     OptionRefused => "a required socket option was refused",
+    /// A link-local IPv6 address names a host on one interface, and no interface was given.
+    NoScope => "a link-local address needs its interface, as in [fe80::1%2]:80",
     /// The connection's two ends are the same socket.
     SelfConnected => "connected to itself",
     /// Anything else.
@@ -189,6 +191,7 @@ impl FaultKind {
             | Self::PermissionDenied
             | Self::RuntimeUnavailable
             | Self::SelfConnected
+            | Self::NoScope
             | Self::Other => AcceptClass::Exhausted,
         }
     }
@@ -215,6 +218,7 @@ impl FaultKind {
                 | Self::NoBuffers
                 | Self::NoMemory
                 | Self::SelfConnected
+                | Self::NoScope
                 | Self::RuntimeUnavailable
         )
     }

@@ -19,12 +19,19 @@ pub struct DialerConfig {
 }
 
 impl DialerConfig {
+    /// The longest list of addresses. It bounds what a dialer keeps, since every attempt's error is kept. At 2 s for each that does not
+    /// answer, the default time for all is over after the fifteenth.
+    pub const MAX_ADDRESSES: usize = 64;
+
     /// Connect to the first of `addresses` that answers, tried in their order.
     ///
     /// # Errors
-    /// The list is empty.
+    /// The list is empty, or longer than [`DialerConfig::MAX_ADDRESSES`]: pass on the first of them.
     pub fn new(addresses: Vec<Address>) -> Result<Self, ConfigError> {
         at_least_one("addresses", addresses.len())?;
+        if addresses.len() > Self::MAX_ADDRESSES {
+            return Err(ConfigError::new("addresses", "more than DialerConfig::MAX_ADDRESSES; pass on the first of them"));
+        }
         Ok(Self {
             addresses,
             local: None,
@@ -68,7 +75,7 @@ impl DialerConfig {
     }
 
     /// How often one address is tried again at once when the failure was ours and passes: the connection led to itself, or no local
-    /// port was free. Default 2 (Go: `net`).
+    /// port was free. Default 2 (Go: `net`). With a local port of its own it is not tried again: that would only end like before.
     pub fn retries(mut self, retries: u8) -> Self {
         self.retries = retries;
         self
@@ -87,7 +94,7 @@ impl ClientConfig {
     /// A client that connects to the first of `addresses` that answers, with the default limits.
     ///
     /// # Errors
-    /// The list is empty.
+    /// See [`DialerConfig::new`].
     pub fn new(addresses: Vec<Address>) -> Result<Self, ConfigError> {
         Ok(Self { dialer: DialerConfig::new(addresses)?, connection: ConnectionConfig::default() })
     }

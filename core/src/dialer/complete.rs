@@ -39,8 +39,11 @@ impl Dialer {
     fn on_created(&mut self, refused: RefusedOptions) {
         if self.life == DialerLife::Creating && self.config.options.requires_any(refused) {
             self.fail_attempt(FaultKind::OptionRefused.into());
-        } else {
-            self.life.step(Step::Created);
+            return;
+        }
+        self.life.step(Step::Created);
+        if self.config.local.is_none() {
+            self.life.step(Step::Bound);
         }
     }
 

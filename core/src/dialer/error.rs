@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::{Address, Fault, OpKind};
+use crate::{Address, Fault, FaultKind, OpKind};
 
 /// There is no connection: why, and what happened at each address.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,10 +16,23 @@ pub struct DialError {
 }
 
 impl DialError {
-    /// The attempt that says most: the first whose fault is the peer's or the network's, else the first.
+    /// The attempt that says most about the peer: one that it answered, before one that nobody answered, before one that did not reach it,
+    /// before one that failed for a reason of our own. Among equals it is the first.
     #[must_use]
     pub fn primary(&self) -> Option<&AttemptError> {
-        self.attempts.iter().find(|attempt| !attempt.fault.kind().is_local()).or_else(|| self.attempts.first())
+        self.attempts.iter().min_by_key(|attempt| distance(attempt.fault.kind()))
+    }
+}
+
+/// How far an attempt came: the less, the farther.
+const fn distance(kind: FaultKind) -> u8 {
+    match kind {
+        FaultKind::ConnectionRefused | FaultKind::ConnectionReset | FaultKind::ConnectionAborted | FaultKind::Protocol => 0,
+        FaultKind::TimedOut => 1,
+        FaultKind::HostUnreachable | FaultKind::NetworkUnreachable | FaultKind::NetworkDown | FaultKind::FirewallRefused => 2,
+        // That we gave up says less than anything that went wrong.
+        FaultKind::Cancelled => 4,
+        _ => 3,
     }
 }
 
@@ -70,7 +83,7 @@ impl DialFailure {
 pub struct AttemptError {
     /// The address.
     pub address: Address,
-    /// The operation that failed, or was in flight when the time was over.
+    /// The step that failed, or that was reached when the time was over.
     pub operation: OpKind,
     /// What went wrong.
     pub fault: Fault,
@@ -88,7 +101,7 @@ impl fmt::Display for AttemptError {
             _ => {}
         }
         write!(f, "{}", self.fault)?;
-        if self.fault.kind() == crate::FaultKind::TimedOut {
+        if self.fault.kind() == FaultKind::TimedOut {
             write!(f, " after {:.1}s", self.elapsed.as_secs_f32())?;
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! From a list of addresses to one connected socket.
 
 mod complete;
+mod ending;
 mod error;
 mod operations;
 
@@ -23,7 +24,8 @@ const SHORTEST_SHARE: Duration = Duration::from_secs(2);
 
 /// Tries addresses one after another until one connects.
 ///
-/// A refused address is followed by the next at once. Each attempt has a deadline of its own, and a fair share of the overall time.
+/// A refused address is followed by the next at once. Each attempt has a deadline of its own, and a fair share of the overall time:
+/// what is left of it is divided by the addresses that are left, so a share that was not used goes to those behind.
 /// Each attempt uses a place that the owner offers ([`Dialer::wants_slot`], [`Dialer::offer`]) and that comes back with
 /// [`DialerEvent::Returned`] or, at the end, with [`DialerEvent::Connected`].
 /// Every attempt's error is kept.
@@ -52,6 +54,7 @@ struct Attempt {
     slot: SocketId,
     started: Timestamp,
     deadline: Timestamp,
+    /// What is in flight, if anything is.
     flight: Flight,
     /// The operation in flight, or the last one.
     kind: OpKind,
@@ -118,6 +121,7 @@ impl Dialer {
         }
         self.overall = self.config.overall.map_or(Timestamp::NEVER, |span| self.now + span);
         self.life.step(Step::Start);
+        self.move_on();
         Ok(())
     }
 
@@ -155,6 +159,12 @@ impl Dialer {
         self.abandon(DialFailure::Cancelled, FaultKind::Cancelled);
     }
 
+    /// Completions that were refused with a [`Misuse`].
+    #[must_use]
+    pub const fn refused_completions(&self) -> u64 {
+        self.refused_completions
+    }
+
     pub(crate) fn next_event(&mut self) -> Option<DialerEvent> {
         self.events.pop_front()
     }
@@ -169,73 +179,6 @@ impl Dialer {
         let left = self.overall.saturating_since(self.now);
         let share = left.checked_div(u32::try_from(addresses).unwrap_or(u32::MAX)).unwrap_or(left);
         own.min(self.now + share.max(SHORTEST_SHARE)).min(self.overall)
-    }
-
-    /// No further address is tried, and the attempt that is under way ends.
-    fn abandon(&mut self, failure: DialFailure, fault: FaultKind) {
-        if matches!(self.life, DialerLife::Connected | DialerLife::Failed) {
-            return;
-        }
-        self.given_up.get_or_insert(failure);
-        if self.attempt.is_some() {
-            self.fail_attempt(fault.into());
-        } else {
-            self.give_up();
-        }
-    }
-
-    /// The attempt that is under way has failed: note why, and end it.
-    fn fail_attempt(&mut self, fault: Fault) {
-        if matches!(self.life, DialerLife::Creating | DialerLife::Binding | DialerLife::Connecting) {
-            self.note(fault);
-            self.life.step(Step::Fail);
-        }
-        self.vanish();
-    }
-
-    fn note(&mut self, fault: Fault) {
-        let (Some(address), Some(attempt)) = (self.address(), &mut self.attempt) else { return };
-        attempt.deadline = Timestamp::NEVER;
-        let error = AttemptError { address, operation: attempt.kind, fault, elapsed: self.now.saturating_since(attempt.started) };
-        // Faults of our own that pass: the same address once more.
-        let passes = matches!(fault.kind(), FaultKind::SelfConnected | FaultKind::AddressNotAvailable);
-        match self.retries_left.checked_sub(1) {
-            Some(left) if passes && self.config.local.is_none() => self.retries_left = left,
-            _ => {
-                self.index = self.index.saturating_add(1);
-                self.retries_left = self.config.retries;
-            }
-        }
-        self.errors.push(error);
-    }
-
-    /// If there is no socket to close, the attempt is over.
-    fn vanish(&mut self) {
-        if self.life == DialerLife::Ending && self.attempt.is_some_and(|attempt| !attempt.exists && attempt.flight.is_idle()) {
-            self.life.step(Step::Vanish);
-            self.end_attempt();
-        }
-    }
-
-    /// The attempt's socket is gone.
-    fn end_attempt(&mut self) {
-        if let Some(attempt) = self.attempt.take() {
-            self.events.push_back(DialerEvent::Returned { slot: attempt.slot });
-        }
-        if self.index >= self.config.addresses.len() {
-            self.given_up.get_or_insert(DialFailure::AllFailed);
-        }
-        if self.given_up.is_some() {
-            self.give_up();
-        }
-    }
-
-    fn give_up(&mut self) {
-        self.life.step(Step::GiveUp);
-        self.overall = Timestamp::NEVER;
-        let failure = self.given_up.unwrap_or(DialFailure::AllFailed);
-        let attempts = core::mem::take(&mut self.errors);
-        self.events.push_back(DialerEvent::Failed(DialError { failure, attempts }));
     }
 
     fn address(&self) -> Option<Address> {

@@ -2,7 +2,7 @@
 
 use super::Dialer;
 use crate::state::{DialerLife, DialerLifeEvent as Step, Table};
-use crate::{BindOp, CancelOp, CloseOp, ConnectOp, CreateOp, Op, OpKind};
+use crate::{Address, BindOp, CancelOp, CloseOp, ConnectOp, CreateOp, Op, OpKind};
 
 impl Dialer {
     pub(crate) fn next_operation(&mut self) -> Option<Op> {
@@ -13,19 +13,21 @@ impl Dialer {
         }
     }
 
-    fn next_step(&mut self) -> Option<Op> {
+    /// The step that an attempt is at, and the address that it is about.
+    pub(super) fn step_in_turn(&self) -> Option<(OpKind, Address)> {
         let peer = self.address()?;
-        let local = self.config.local;
-        let options = self.config.options;
-        if self.life == DialerLife::Binding && local.is_none() {
-            self.life.step(Step::Bound);
+        match self.life {
+            DialerLife::Creating => Some((OpKind::Create, peer)),
+            DialerLife::Binding => Some((OpKind::Bind, self.config.local?)),
+            DialerLife::Connecting => Some((OpKind::Connect, peer)),
+            _ => None,
         }
+    }
+
+    fn next_step(&mut self) -> Option<Op> {
+        let (kind, address) = self.step_in_turn()?;
+        let options = self.config.options;
         let attempt = self.attempt.as_mut().filter(|attempt| attempt.flight.is_idle())?;
-        let (kind, address) = match (self.life, local) {
-            (DialerLife::Creating, _) => (OpKind::Create, peer),
-            (DialerLife::Binding, Some(local)) => (OpKind::Bind, local),
-            _ => (OpKind::Connect, peer),
-        };
         let id = self.stamps.mint(attempt.slot, kind);
         attempt.flight.submit(id);
         attempt.kind = kind;

@@ -12,7 +12,7 @@ table! {
         Waiting { Offer => Creating, GiveUp => Failed }
         /// The socket is being created.
         Creating { Created => Binding, CreateFailed => Waiting, Fail => Ending }
-        /// The socket is being bound; without a local address there is nothing to do.
+        /// The socket is being bound. Without a local address there is nothing to do, and this is passed through.
         Binding { Bound => Connecting, Fail => Ending }
         /// The connect is in flight.
         Connecting { Connected => Connected, Fail => Ending }
