@@ -11,15 +11,17 @@ use crate::{
 
 impl<S: Service> Client<S> {
     pub(super) fn take_gone(&mut self, socket: SocketId, report: &CloseReport) -> Result<(), Misuse> {
-        match self.place {
-            Place::Live(live) if live == socket => {
-                self.report.closed = Some(*report);
-                self.free(socket);
-                self.pump();
-                Ok(())
-            }
-            _ => Err(Misuse::call(MisuseKind::UnknownSocket, "gone", self.life.name())),
+        if !matches!(self.place, Place::Live(live) if live == socket) || self.is_yet_to_be_polled(socket) {
+            return Err(Misuse::call(MisuseKind::UnknownSocket, "gone", self.life.name()));
         }
+        self.report.closed = Some(*report);
+        self.free(socket);
+        self.pump();
+        Ok(())
+    }
+
+    fn is_yet_to_be_polled(&self, session: SocketId) -> bool {
+        self.events.iter().any(|event| matches!(event, ClientEvent::Opened { socket, .. } if *socket == session))
     }
 
     pub(super) fn begin_drain(&mut self, deadline: Timestamp) {
@@ -70,18 +72,15 @@ impl<S: Service> Client<S> {
         if self.runtime.owns(id) {
             let event = self.runtime.complete(self.life, id, done.outcome())?;
             self.on_runtime(event);
-        } else if self.expects_close(id) {
-            self.take_disposal(id, done.outcome())?;
+        } else if let Place::Closing(socket, flight) = self.place
+            && socket == id.socket()
+        {
+            self.take_disposal(id, flight, done.outcome())?;
         } else {
             self.dialer.complete(self.now, done)?;
         }
         self.pump();
         Ok(())
-    }
-
-    fn expects_close(&self, id: OpId) -> bool {
-        let expected = matches!(self.place, Place::Closing(socket, flight) if socket == id.socket() && flight.expects(id));
-        expected && id.kind() == OpKind::Close
     }
 
     fn on_runtime(&mut self, event: RuntimeEvent) {
@@ -105,7 +104,10 @@ impl<S: Service> Client<S> {
         }
     }
 
-    fn take_disposal(&mut self, id: OpId, outcome: &Outcome) -> Result<(), Misuse> {
+    fn take_disposal(&mut self, id: OpId, flight: Flight, outcome: &Outcome) -> Result<(), Misuse> {
+        if id.kind() != OpKind::Close || !flight.expects(id) {
+            return Err(Misuse::completion(MisuseKind::NotInFlight, id, self.life.name()));
+        }
         if !matches!(outcome, Outcome::Done | Outcome::Failed(_)) {
             return Err(Misuse::completion(MisuseKind::WrongOutcome, id, self.life.name()));
         }
@@ -140,7 +142,10 @@ impl<S: Service> Client<S> {
                 self.place = Place::Live(socket);
                 self.events.push_back(ClientEvent::Opened { socket, peer, session });
             }
-            Verdict::Reject => self.place = Place::Closing(socket, Flight::Idle),
+            Verdict::Reject => {
+                self.report.rejected = true;
+                self.place = Place::Closing(socket, Flight::Idle);
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Supervising one outgoing connection.
 
 mod life;
+mod report;
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -11,15 +12,17 @@ use crate::flight::{Flight, Stamps};
 use crate::runtime::Runtime;
 use crate::state::{SupervisorLife, Table};
 use crate::{
-    Canonical, ClientConfig, CloseReport, Completion, ConnectionConfig, DialError, Dialer, Fault, Handler, Machine, Misuse,
-    MisuseKind, Order, Output, Peer, Service, Session, SlotRange, Slots, SocketId, Timestamp, encode,
+    Canonical, ClientConfig, CloseReport, Completion, ConnectionConfig, Dialer, Fault, Handler, Machine, Misuse, MisuseKind,
+    Order, Output, Peer, Service, Session, SlotRange, Slots, SocketId, Timestamp, encode,
 };
+
+pub use report::ClientReport;
 
 /// A client: initialise, dial, hand the connection out, and release everything after it has ended.
 ///
 /// The session is handed out with [`ClientEvent::Opened`]; who owns it drives it, carries out the [`ClientEvent::Order`]s for it, and
 /// says [`Client::gone`] when it has ended. The disconnect of a well-behaved client is [`Stream::finish`](crate::Stream::finish): our FIN,
-/// then reading until the peer's; [`CloseReport::ending`] says whether the peer confirmed.
+/// then reading until the peer's; [`ClientReport::is_confirmed`] says whether the peer did its part.
 ///
 /// The states are those of [`SupervisorLife`].
 pub struct Client<S: Service> {
@@ -71,21 +74,6 @@ pub enum ClientEvent<H: Handler> {
     Stopped(ClientReport),
 }
 
-/// The account of a client's life.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct ClientReport {
-    /// Who was at the other end.
-    pub peer: Option<Peer>,
-    /// How the connection ended, if there was one.
-    pub closed: Option<CloseReport>,
-    /// Why there was none.
-    pub dial_error: Option<DialError>,
-    /// Why the socket runtime could not be initialised.
-    pub startup_error: Option<Fault>,
-    /// Completions that were refused with a [`Misuse`].
-    pub refused_completions: u64,
-}
-
 impl<S: Service> Client<S> {
     /// A client that has not started.
     ///
@@ -127,7 +115,7 @@ impl<S: Service> Client<S> {
     /// The session has ended.
     ///
     /// # Errors
-    /// [`Misuse`] if no session of this name is out.
+    /// [`Misuse`] if no session of this name is out: none was, or it is not polled yet.
     pub fn gone(&mut self, now: Timestamp, socket: SocketId, report: &CloseReport) -> Result<(), Misuse> {
         self.tick(now);
         self.take_gone(socket, report)

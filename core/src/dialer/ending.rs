@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::{AttemptError, DialError, DialFailure, Dialer, DialerEvent};
-use crate::state::{DialerLife, DialerTableEvent as Step, Table};
+use crate::state::{DialerLife, DialerLifeEvent as Step, Table};
 use crate::{Address, Fault, FaultKind, OpKind, Timestamp};
 
 impl Dialer {
