@@ -63,7 +63,7 @@ pub enum ClientEvent<H: Handler> {
         /// The machine to drive.
         session: Session<H>,
     },
-    /// Tell this session.
+    /// Tell this session; if it has ended since, there is nobody to tell.
     Order {
         /// Its name.
         socket: SocketId,

@@ -125,10 +125,11 @@ impl Dialer {
         Ok(())
     }
 
-    /// True if the next attempt waits for a place.
+    /// True if the next attempt waits for a place. The last attempt's place is to be taken back first: what the dialer has to say stays
+    /// short, whoever drives it.
     #[must_use]
     pub fn wants_slot(&self) -> bool {
-        self.life == DialerLife::Waiting
+        self.life == DialerLife::Waiting && self.events.is_empty()
     }
 
     /// Offers a place for the next attempt: the name of a socket that does not exist yet.
