@@ -1,9 +1,10 @@
 //! One operation, one attempt: the system calls behind each, none of which blocks.
 
 use std::io::{self, IoSlice};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use sansock::{
     AcceptOp, Address, BindOp, CloseOp, Completion, ConnectOp, Connected, CreateOp, Fault, FaultKind, ListenOp, OpKind,
     OptionName, RecvOp, RefusedOptions, SendOp, ShutdownOp, SocketOptions,
@@ -11,7 +12,7 @@ use sansock::{
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::buffer::ReceiveBuffer;
-use crate::fault::fault_of;
+use crate::fault::{errno, fault_of};
 
 /// What came of an attempt.
 pub(crate) enum Attempt<O> {
@@ -78,9 +79,9 @@ pub(crate) fn accept(listener: &Socket, op: AcceptOp) -> (Option<TcpStream>, Att
 
 /// The first attempt of a connect. It is never called again for the same socket: what follows is [`check_connect`].
 pub(crate) fn connect(socket: &Socket, op: ConnectOp) -> Attempt<ConnectOp> {
-    let address = match socket_address(op.address()) {
-        Ok(address) => address,
-        Err(fault) => return Attempt::Done(op.failed(fault)),
+    let address = match op.address() {
+        Address::Ip(address) => destination(address, cfg!(not(windows))).into(),
+        _ => return Attempt::Done(op.failed(FaultKind::Unsupported.into())),
     };
     match socket.connect(&address) {
         Ok(()) => Attempt::Done(op.connected(connected(socket))),
@@ -102,18 +103,49 @@ pub(crate) fn check_connect(socket: &Socket, op: ConnectOp) -> Attempt<ConnectOp
     }
 }
 
+/// Where a connect to this address goes. To connect to the unspecified address means this host on most systems, and is an error on Windows.
+fn destination(address: SocketAddr, unspecified_is_here: bool) -> SocketAddr {
+    let here: IpAddr = match address.ip() {
+        _ if unspecified_is_here => return address,
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        _ => return address,
+    };
+    SocketAddr::new(here, address.port())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Progress {
     UnderWay,
     Done,
     Failed,
 }
 
-/// An interrupted connect goes on by itself; calling it again would only say that.
 fn connect_progress(error: &io::Error) -> Progress {
-    use rustix::io::Errno;
-    match error.raw_os_error().map(Errno::from_raw_os_error) {
+    match error.raw_os_error() {
+        Some(code) if cfg!(windows) => winsock_progress(code),
+        Some(code) => errno_progress(code),
+        None => Progress::Failed,
+    }
+}
+
+/// An interrupted connect goes on by itself; calling it again would only say that. Android has been seen to fail with no error at all:
+/// then the check that follows tells what it is.
+fn errno_progress(code: i32) -> Progress {
+    match errno(code) {
         Some(Errno::INPROGRESS | Errno::INTR | Errno::ALREADY) => Progress::UnderWay,
         Some(Errno::ISCONN) => Progress::Done,
+        None if code == 0 => Progress::UnderWay,
+        _ => Progress::Failed,
+    }
+}
+
+fn winsock_progress(code: i32) -> Progress {
+    match code {
+        // WSAEINTR, WSAEWOULDBLOCK, WSAEINPROGRESS, WSAEALREADY
+        10004 | 10035..=10037 => Progress::UnderWay,
+        // WSAEISCONN
+        10056 => Progress::Done,
         _ => Progress::Failed,
     }
 }
@@ -215,5 +247,52 @@ fn retrying<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => return result,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // X55, X56, X57: a connect is called once; what it says then decides whether to wait.
+    #[test]
+    fn x055_a_connect_that_is_under_way_is_waited_for() {
+        for errno in [Errno::INPROGRESS, Errno::INTR, Errno::ALREADY] {
+            assert_eq!(errno_progress(errno.raw_os_error()), Progress::UnderWay, "{errno:?}");
+        }
+        assert_eq!(errno_progress(Errno::ISCONN.raw_os_error()), Progress::Done);
+        // X58
+        assert_eq!(errno_progress(0), Progress::UnderWay);
+        // No free local port, for one.
+        for errno in [Errno::AGAIN, Errno::CONNREFUSED, Errno::NETUNREACH, Errno::ADDRNOTAVAIL] {
+            assert_eq!(errno_progress(errno.raw_os_error()), Progress::Failed, "{errno:?}");
+        }
+        for (code, progress) in [(10004, Progress::UnderWay), (10035, Progress::UnderWay), (10037, Progress::UnderWay)] {
+            assert_eq!(winsock_progress(code), progress);
+        }
+        assert_eq!((winsock_progress(10056), winsock_progress(10061)), (Progress::Done, Progress::Failed));
+        assert_eq!(connect_progress(&io::Error::other("?")), Progress::Failed);
+    }
+
+    #[test]
+    fn x061_the_unspecified_address_is_this_host_where_the_system_does_not_say_so() {
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        for (from, to) in
+            [("0.0.0.0:80", "127.0.0.1:80"), ("[::]:80", "[::1]:80"), ("127.0.0.2:80", "127.0.0.2:80"), ("[::2]:80", "[::2]:80")]
+        {
+            assert_eq!(destination(address(from), false), address(to));
+            assert_eq!(destination(address(from), true), address(from));
+        }
+    }
+
+    #[test]
+    fn a_call_that_a_signal_interrupts_is_made_again() {
+        let mut results = [
+            Err(io::Error::from_raw_os_error(Errno::INTR.raw_os_error())),
+            Err(io::Error::from_raw_os_error(Errno::INTR.raw_os_error())),
+            Ok(7),
+        ]
+        .into_iter();
+        assert_eq!(retrying(|| results.next().unwrap()).unwrap(), 7);
     }
 }

@@ -18,7 +18,8 @@ pub fn fault_of(error: &io::Error, operation: OpKind) -> Fault {
 /// The fault that an errno of this operation means, on the Unix that this was built for.
 #[must_use]
 pub fn from_errno(code: i32, operation: OpKind) -> Fault {
-    let kind = match (Errno::from_raw_os_error(code), operation) {
+    let Some(errno) = errno(code) else { return Fault::with_code(FaultKind::Other, code) };
+    let kind = match (errno, operation) {
         (Errno::CANCELED, _) => FaultKind::Cancelled,
         (Errno::CONNREFUSED, _) => FaultKind::ConnectionRefused,
         (Errno::CONNRESET, _) => FaultKind::ConnectionReset,
@@ -51,6 +52,11 @@ pub fn from_errno(code: i32, operation: OpKind) -> Fault {
         _ => FaultKind::Other,
     };
     Fault::with_code(kind, code)
+}
+
+/// `None` for what is no errno of any Unix; rustix would panic.
+pub(crate) fn errno(code: i32) -> Option<Errno> {
+    (1..4096).contains(&code).then(|| Errno::from_raw_os_error(code))
 }
 
 /// The fault that a Winsock code of this operation means.
@@ -103,8 +109,6 @@ pub fn from_winsock(code: i32, operation: OpKind) -> Fault {
         (10067 | 10091 | 10092 | 10093, _) => FaultKind::RuntimeUnavailable,
         // WSA_NOT_ENOUGH_MEMORY
         (8, _) => FaultKind::NoMemory,
-        // WSAEWOULDBLOCK
-        (10035, OpKind::Connect) => FaultKind::AddressNotAvailable,
         _ => FaultKind::Other,
     };
     Fault::with_code(kind, code)
@@ -223,7 +227,14 @@ mod tests {
             assert_eq!((fault.kind(), fault.code()), (*kind, Some(*code)));
         }
         assert_eq!(from_winsock(10054, OpKind::Accept).kind().accept_class(), AcceptClass::Transient);
-        assert_eq!(from_winsock(10035, OpKind::Connect).kind(), FaultKind::AddressNotAvailable);
+    }
+
+    #[test]
+    fn a_number_that_is_no_errno_is_unknown() {
+        for code in [0, -1, 4096, 100_000, i32::MIN, i32::MAX] {
+            let fault = fault_of(&io::Error::from_raw_os_error(code), OpKind::Recv);
+            assert_eq!(fault, Fault::with_code(FaultKind::Other, code));
+        }
     }
 
     #[test]

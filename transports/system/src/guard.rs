@@ -7,10 +7,12 @@ use sansock::{CloseReport, Context, Handler, Peer, Service, SocketId, TimerId, V
 
 /// A layer around a handler or a service that turns a panic into the end of that connection: the session is aborted with
 /// [`CloseReason::HandlerFailed`](sansock::CloseReason::HandlerFailed), and the handler is not called again. A service that panics rejects
-/// the connection. The panic's message goes where the process's panic hook sends it.
+/// the connection. A panic while the handler or the service is dropped ends here, too. The panic's message goes where the process's panic
+/// hook sends it.
 #[derive(Clone, Debug)]
 pub struct CatchPanics<T> {
-    inner: T,
+    /// There until it is dropped.
+    inner: Option<T>,
     failed: bool,
 }
 
@@ -18,14 +20,38 @@ impl<T> CatchPanics<T> {
     /// Guards `inner`.
     #[must_use]
     pub const fn new(inner: T) -> Self {
-        Self { inner, failed: false }
+        Self { inner: Some(inner), failed: false }
     }
 
     /// What is guarded.
     #[must_use]
     pub const fn inner(&self) -> &T {
-        &self.inner
+        self.inner.as_ref().expect("only the drop takes it out")
     }
+
+    fn inner_mut(&mut self) -> &mut T {
+        self.inner.as_mut().expect("only the drop takes it out")
+    }
+}
+
+impl<T> Drop for CatchPanics<T> {
+    fn drop(&mut self) {
+        let inner = self.inner.take();
+        // There is nothing left to end.
+        let _ = catch(|| drop(inner));
+    }
+}
+
+/// `None` if it panicked. The thing that it panicked with may panic, in its turn, when it is dropped; then it is left alone.
+fn catch<T>(call: impl FnOnce() -> T) -> Option<T> {
+    let payload = match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(value) => return Some(value),
+        Err(payload) => payload,
+    };
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(another);
+    }
+    None
 }
 
 impl<H: Handler> CatchPanics<H> {
@@ -34,7 +60,7 @@ impl<H: Handler> CatchPanics<H> {
         if self.failed {
             return;
         }
-        if catch_unwind(AssertUnwindSafe(|| callback(&mut self.inner, cx))).is_err() {
+        if catch(|| callback(self.inner_mut(), cx)).is_none() {
             self.failed = true;
             cx.fail();
         }
@@ -79,7 +105,7 @@ impl<H: Handler> Handler for CatchPanics<H> {
     fn on_closed(&mut self, report: &CloseReport) {
         if !self.failed {
             // There is nothing left to abort.
-            let _ = catch_unwind(AssertUnwindSafe(|| self.inner.on_closed(report)));
+            let _ = catch(|| self.inner_mut().on_closed(report));
         }
     }
 }
@@ -88,8 +114,8 @@ impl<S: Service> Service for CatchPanics<S> {
     type Handler = CatchPanics<S::Handler>;
 
     fn accept(&mut self, peer: &Peer) -> Verdict<CatchPanics<S::Handler>> {
-        match catch_unwind(AssertUnwindSafe(|| self.inner.accept(peer))) {
-            Ok(Verdict::Accept(handler)) => Verdict::Accept(CatchPanics::new(handler)),
+        match catch(|| self.inner_mut().accept(peer)) {
+            Some(Verdict::Accept(handler)) => Verdict::Accept(CatchPanics::new(handler)),
             _ => Verdict::Reject,
         }
     }

@@ -1,6 +1,7 @@
 //! A table of sockets, and the operations that wait for them.
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use socket2::SockRef;
 
 use crate::buffer::ReceiveBuffer;
 use crate::calls::{self, Attempt};
+use crate::fault::fault_of;
 
 /// An open socket: listening, connecting or connected. The standard library's type for streams is used for all of them because every
 /// reactor knows it; [`socket2::SockRef`] gives access to the rest.
@@ -75,6 +77,7 @@ impl Sockets {
         match op {
             Op::Startup(op) => Some(op.done()),
             Op::Cleanup(op) => Some(op.done()),
+            Op::Create(op) if !self.is_free(op.socket()) => Some(op.failed(FaultKind::BadDescriptor.into())),
             Op::Create(op) => {
                 let id = op.socket();
                 let (socket, done) = calls::create(op);
@@ -111,23 +114,26 @@ impl Sockets {
     pub fn retry(&mut self, socket: SocketId, ready: Ready) -> Option<Completion> {
         let entry = self.entry(socket)?;
         match ready {
-            Ready::Readable => match (entry.accepts.pop_front(), entry.recv.take()) {
-                (Some(op), _) => self.accept_first(op),
-                (None, Some(op)) => self.recv(op),
-                (None, None) => None,
+            Ready::Readable => match entry.accepts.pop_front() {
+                Some(op) => self.accept_first(op),
+                None => entry.recv.take().and_then(|op| self.recv(op)),
             },
-            Ready::Writable => match (entry.connect.take(), entry.send.take()) {
-                (Some(op), _) => match calls::check_connect(&SockRef::from(&*entry.handle), op) {
-                    Attempt::Done(done) => Some(done),
-                    Attempt::Again(op) => {
-                        entry.connect = Some(op);
-                        None
-                    }
-                },
-                (None, Some(op)) => self.send(op),
-                (None, None) => None,
+            Ready::Writable => match entry.connect.take() {
+                Some(op) => self.check_connect(op),
+                None => entry.send.take().and_then(|op| self.send(op)),
             },
         }
+    }
+
+    /// The socket cannot be watched, for this reason, so nothing would ever be heard of it: what waits for it fails. What that means is for
+    /// the machine to decide. `Some` is a completion; several operations may wait, so call this until `None`.
+    pub fn fail(&mut self, socket: SocketId, error: &io::Error) -> Option<Completion> {
+        let entry = self.entry(socket)?;
+        let fault = |operation| fault_of(error, operation);
+        None.or_else(|| entry.accepts.pop_front().map(|op| op.failed(fault(OpKind::Accept))))
+            .or_else(|| entry.connect.take().map(|op| op.failed(fault(OpKind::Connect))))
+            .or_else(|| entry.recv.take().map(|op| op.failed(fault(OpKind::Recv))))
+            .or_else(|| entry.send.take().map(|op| op.failed(fault(OpKind::Send))))
     }
 
     /// What the socket is to be watched for.
@@ -157,7 +163,8 @@ impl Sockets {
         self.entries.get_mut(index)?.take().map(|entry| entry.handle)
     }
 
-    /// Puts a socket into the table under this name. It must not block (`O_NONBLOCK`).
+    /// Puts a socket into the table under this name, in the place of what had it before. It must not block (`O_NONBLOCK`). Under a name
+    /// below the table's first slot it is dropped.
     pub fn insert(&mut self, socket: SocketId, handle: Handle) {
         let Some(index) = self.index(socket) else { return };
         while self.entries.len() <= index {
@@ -167,7 +174,8 @@ impl Sockets {
     }
 
     fn accept(&mut self, op: AcceptOp) -> Option<Completion> {
-        match self.entry(op.listener()) {
+        let free = self.is_free(op.slot());
+        match self.entry(op.listener()).filter(|_| free) {
             None => Some(op.failed(FaultKind::BadDescriptor.into())),
             // Those that came before are served before.
             Some(entry) if !entry.accepts.is_empty() && op.wait() => {
@@ -199,6 +207,17 @@ impl Sockets {
     fn connect(&mut self, op: ConnectOp) -> Option<Completion> {
         let Some(entry) = self.entry(op.socket()) else { return Some(op.failed(FaultKind::BadDescriptor.into())) };
         match calls::connect(&SockRef::from(&*entry.handle), op) {
+            Attempt::Done(done) => Some(done),
+            Attempt::Again(op) => {
+                entry.connect = Some(op);
+                None
+            }
+        }
+    }
+
+    fn check_connect(&mut self, op: ConnectOp) -> Option<Completion> {
+        let entry = self.entry(op.socket())?;
+        match calls::check_connect(&SockRef::from(&*entry.handle), op) {
             Attempt::Done(done) => Some(done),
             Attempt::Again(op) => {
                 entry.connect = Some(op);
@@ -252,6 +271,11 @@ impl Sockets {
 
     fn index(&self, socket: SocketId) -> Option<usize> {
         Some(socket.slot().checked_sub(self.first)? as usize)
+    }
+
+    /// True if a new socket can have this name.
+    fn is_free(&self, socket: SocketId) -> bool {
+        self.index(socket).is_some_and(|index| self.entries.get(index).is_none_or(Option::is_none))
     }
 
     fn get(&self, socket: SocketId) -> Option<&Entry> {
