@@ -2,14 +2,20 @@
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use sansock::{Completion, Machine, Output, SocketId, Timestamp};
 use sansock_system::{Clock, Interest, Observer, Ready, Sockets};
 
 /// So many outputs are handled before the mailbox and the clock are looked at again: a peer that sends without a pause must not keep
 /// everything else waiting.
 const OUTPUTS_PER_TURN: usize = 64;
+
+/// How long to leave the system alone when it cannot even wait.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Drives machines over real sockets, blocking in `poll(2)` and nowhere else.
 pub(crate) struct Driver {
@@ -70,9 +76,12 @@ impl Driver {
             let span = self.clock.until(deadline);
             Timespec { tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(span.subsec_nanos()) }
         });
-        // A signal, like any other reason to wake early, leads to another look.
-        if poll(&mut fds, timeout.as_ref()).is_err() {
-            return;
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) => {}
+            // A signal, like any other reason to wake early, leads to another look.
+            Err(Errno::INTR) => return,
+            // The system has no memory for it: it will not have any sooner for being asked without a pause.
+            Err(_) => return thread::sleep(PAUSE),
         }
         for (fd, (socket, interest)) in fds.iter().skip(1).zip(sockets) {
             let events = fd.revents();

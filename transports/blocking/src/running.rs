@@ -1,17 +1,17 @@
 //! A server or a client at work: its thread, and the handle to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use sansock::{CloseReport, Handler, Service, SocketId};
+use sansock::{CloseReport, Handler, Order, Service, SocketId};
 use sansock_system::{Clock, Observer, Sockets};
 
 use crate::driver::Driver;
 use crate::mailbox::Mailbox;
-use crate::session::{self, Directory, Letter, Shared};
+use crate::session::{self, Directory, Shared};
 use crate::supervisor::{Notice, Sorted, Supervisor};
 
 /// What others tell a supervisor's thread.
@@ -23,7 +23,7 @@ pub(crate) enum Command {
 
 /// A server or a client at work in threads of its own. `M` is the message type of its handlers, `R` its report.
 ///
-/// Dropping it stops everything and waits for the threads to end.
+/// Dropping it stops everything and waits for the threads to end. None of these threads may do that: it would wait for itself.
 pub struct Running<M: Send + 'static, R> {
     shared: Arc<Shared<M>>,
     thread: Option<JoinHandle<R>>,
@@ -43,9 +43,10 @@ impl<M: Send + 'static, R> Running<M, R> {
     /// Delivers a message to a session.
     ///
     /// # Errors
-    /// There is no such session, or its mailbox is full ([`sansock::ConnectionConfig::mailbox`]): the message comes back.
+    /// There is no such session, or its mailbox is full ([`sansock::ConnectionConfig::mailbox`]): the message comes back. One that the
+    /// session does not live to read is dropped.
     pub fn post(&self, to: SocketId, message: M) -> Result<(), M> {
-        self.shared.directory.post(to, message)
+        self.shared.directory.post(None, to, message)
     }
 
     /// A handle for other threads.
@@ -58,7 +59,7 @@ impl<M: Send + 'static, R> Running<M, R> {
     /// goes on for ever, and a client until its connection ends.
     ///
     /// # Panics
-    /// Goes on with a panic of the thread, which would be a bug of this crate.
+    /// Goes on with a panic of the thread: of `on_notice`, of an observer, or by a bug of this crate. Its sessions were aborted.
     #[must_use]
     pub fn join(mut self) -> R {
         match self.thread.take().map(JoinHandle::join) {
@@ -137,6 +138,19 @@ struct Threads<M, F> {
     on_notice: F,
 }
 
+/// After a panic of this thread, too, no other is left behind.
+impl<M, F> Drop for Threads<M, F> {
+    fn drop(&mut self) {
+        self.shared.supervisor.close();
+        for socket in self.sessions.keys() {
+            self.shared.directory.order(*socket, Order::Abort);
+        }
+        for (_, thread) in std::mem::take(&mut self.sessions) {
+            let _ = thread.join();
+        }
+    }
+}
+
 impl<M: Send + 'static, F: FnMut(Notice)> Threads<M, F> {
     fn new(shared: Arc<Shared<M>>, on_notice: F) -> Self {
         Self { shared, sessions: BTreeMap::new(), on_notice }
@@ -150,17 +164,14 @@ impl<M: Send + 'static, F: FnMut(Notice)> Threads<M, F> {
         let shared = Arc::clone(&self.shared);
         let mut driver = Driver::new(Sockets::new(), shared.clock, shared.observer.clone());
         let mut stopped = None;
+        let mut commands = VecDeque::new();
         loop {
             let idle = driver.turn(&mut machine, |driver, event| match P::sort(event) {
                 Sorted::Opened { socket, peer, session } => {
                     (self.on_notice)(Notice::Opened { socket, peer });
                     self.open(driver, session);
                 }
-                Sorted::Order { socket, order } => {
-                    if let Some(mailbox) = shared.directory.find(socket) {
-                        mailbox.put(Letter::Order(order));
-                    }
-                }
+                Sorted::Order { socket, order } => shared.directory.order(socket, order),
                 Sorted::Notice(notice) => (self.on_notice)(notice),
                 Sorted::Stopped(report) => stopped = Some(report),
             });
@@ -168,8 +179,8 @@ impl<M: Send + 'static, F: FnMut(Notice)> Threads<M, F> {
                 return report;
             }
             driver.wait(&mut machine, shared.supervisor.fd(), !idle);
-            shared.supervisor.hush();
-            while let Some(command) = shared.supervisor.take() {
+            shared.supervisor.take_all(&mut commands);
+            for command in commands.drain(..) {
                 self.obey(&mut machine, command);
             }
         }
@@ -180,10 +191,7 @@ impl<M: Send + 'static, F: FnMut(Notice)> Threads<M, F> {
         H: Handler<Message = M> + Send + 'static,
     {
         let socket = session.socket();
-        // Without a socket or a thread the session is dropped, and a guard has said so.
-        if let Some(handle) = driver.sockets.take(socket)
-            && let Ok(thread) = session::spawn(session, handle, Arc::clone(&self.shared))
-        {
+        if let Some(thread) = session::spawn(session, driver.sockets.take(socket), Arc::clone(&self.shared)) {
             self.sessions.insert(socket, thread);
         }
     }

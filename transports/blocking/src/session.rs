@@ -1,8 +1,7 @@
 //! The thread of one connection.
 
-use std::collections::BTreeMap;
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use sansock::{CloseReport, Handler, Order, Session, SessionEvent, SocketId};
@@ -15,38 +14,72 @@ use crate::running::Command;
 /// What others tell a session's thread.
 pub(crate) enum Letter<M> {
     Order(Order),
-    Message(M),
+    /// Without a sender it comes from outside.
+    Message {
+        from: Option<SocketId>,
+        message: M,
+    },
+    /// A message of this session's that was delivered too late.
+    Undelivered {
+        to: SocketId,
+        message: M,
+    },
 }
 
+type SessionMailbox<M> = Arc<Mailbox<Letter<M>>>;
+
 /// The mailboxes of all sessions, so that they can write to each other.
-pub(crate) struct Directory<M>(Mutex<BTreeMap<SocketId, Arc<Mailbox<Letter<M>>>>>);
+pub(crate) struct Directory<M>(Mutex<BTreeMap<SocketId, SessionMailbox<M>>>);
 
 impl<M> Directory<M> {
     pub(crate) fn new() -> Self {
         Self(Mutex::new(BTreeMap::new()))
     }
 
-    pub(crate) fn find(&self, socket: SocketId) -> Option<Arc<Mailbox<Letter<M>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&socket).cloned()
-    }
-
-    /// Puts a message into a session's mailbox; it comes back if there is no such session, or no room.
-    pub(crate) fn post(&self, to: SocketId, message: M) -> Result<(), M> {
-        match self.find(to) {
-            None => Err(message),
-            Some(mailbox) => mailbox.offer(Letter::Message(message)).map_err(|letter| match letter {
-                Letter::Message(message) => message,
-                Letter::Order(_) => unreachable!("a message was offered"),
-            }),
+    /// Gives a session an order; one that is gone needs none.
+    pub(crate) fn order(&self, to: SocketId, order: Order) {
+        if let Some(mailbox) = self.find(to) {
+            mailbox.put(Letter::Order(order));
         }
     }
 
-    fn enter(&self, socket: SocketId, mailbox: Arc<Mailbox<Letter<M>>>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(socket, mailbox);
+    /// Puts a message into a session's mailbox; it comes back if there is no such session, or no room.
+    pub(crate) fn post(&self, from: Option<SocketId>, to: SocketId, message: M) -> Result<(), M> {
+        let Some(mailbox) = self.find(to) else { return Err(message) };
+        mailbox.offer(Letter::Message { from, message }).map_err(|letter| match letter {
+            Letter::Message { message, .. } => message,
+            Letter::Order(_) | Letter::Undelivered { .. } => unreachable!("a message was offered"),
+        })
     }
 
+    /// Gives a message that came too late back to its sender, if that is still there.
+    fn give_back(&self, from: Option<SocketId>, to: SocketId, message: M) {
+        if let Some(mailbox) = from.and_then(|from| self.find(from)) {
+            mailbox.put(Letter::Undelivered { to, message });
+        }
+    }
+
+    fn enter(&self, socket: SocketId, mailbox: SessionMailbox<M>) {
+        self.lock().insert(socket, mailbox);
+    }
+
+    /// The session reads no more; what it has not read goes back.
     fn leave(&self, socket: SocketId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&socket);
+        let mailbox = self.lock().remove(&socket);
+        for letter in mailbox.into_iter().flat_map(|mailbox| mailbox.close()) {
+            if let Letter::Message { from, message } = letter {
+                self.give_back(from, socket, message);
+            }
+        }
+    }
+
+    fn find(&self, socket: SocketId) -> Option<SessionMailbox<M>> {
+        self.lock().get(&socket).cloned()
+    }
+
+    /// The map is whole between any two of its calls, so a panic elsewhere does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<SocketId, SessionMailbox<M>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -72,32 +105,34 @@ impl<M> Drop for Gone<M> {
     }
 }
 
-/// Starts the thread. If there is none to be had, the session and its socket are dropped, and the supervisor is told so.
-pub(crate) fn spawn<H>(session: Session<H>, handle: Handle, shared: Arc<Shared<H::Message>>) -> io::Result<JoinHandle<()>>
+/// Starts the thread. Without a socket, a mailbox or a thread the session is dropped, and the supervisor is told so.
+pub(crate) fn spawn<H>(session: Session<H>, handle: Option<Handle>, shared: Arc<Shared<H::Message>>) -> Option<JoinHandle<()>>
 where
     H: Handler + Send + 'static,
 {
     let socket = session.socket();
-    // Declared before the driver, so dropped after it: by then the socket is closed.
     let gone = Gone { socket, report: CloseReport::LOST, shared: Arc::clone(&shared) };
-    let mailbox = Arc::new(Mailbox::new(session.mailbox())?);
+    let handle = handle?;
+    let mailbox = Arc::new(Mailbox::new(session.mailbox()).ok()?);
     shared.directory.enter(socket, Arc::clone(&mailbox));
-    thread::Builder::new().name(format!("session {socket}")).spawn(move || run(gone, session, handle, &mailbox))
+    thread::Builder::new().name(format!("session {socket}")).spawn(move || run(gone, session, handle, &mailbox)).ok()
 }
 
+/// `gone` is the first parameter, so it is dropped last: by then the socket is closed and the handler dropped.
 fn run<H: Handler>(mut gone: Gone<H::Message>, mut session: Session<H>, handle: Handle, mailbox: &Mailbox<Letter<H::Message>>) {
     let shared = Arc::clone(&gone.shared);
-    let mut sockets = Sockets::starting_at(gone.socket.slot());
-    sockets.insert(gone.socket, handle);
+    let socket = gone.socket;
+    let mut sockets = Sockets::starting_at(socket.slot());
+    sockets.insert(socket, handle);
     let mut driver = Driver::new(sockets, shared.clock, shared.observer.clone());
     session.open(shared.clock.now());
     let mut closed = None;
-    let mut undelivered = Vec::new();
+    let mut letters = VecDeque::new();
     loop {
         let idle = driver.turn(&mut session, |_, event| match event {
             SessionEvent::Post { to, message } => {
-                if let Err(message) = shared.directory.post(to, message) {
-                    undelivered.push((to, message));
+                if let Err(message) = shared.directory.post(Some(socket), to, message) {
+                    letters.push_back(Letter::Undelivered { to, message });
                 }
             }
             SessionEvent::Closed(report) => closed = Some(report),
@@ -106,18 +141,18 @@ fn run<H: Handler>(mut gone: Gone<H::Message>, mut session: Session<H>, handle: 
             gone.report = report;
             return;
         }
-        let busy = !idle || !undelivered.is_empty();
-        for (to, message) in undelivered.drain(..) {
-            session.undelivered(shared.clock.now(), to, message);
-        }
-        driver.wait(&mut session, mailbox.fd(), busy);
-        mailbox.hush();
-        while let Some(letter) = mailbox.take() {
+        driver.wait(&mut session, mailbox.fd(), !idle || !letters.is_empty());
+        mailbox.take_all(&mut letters);
+        for letter in letters.drain(..) {
             let now = shared.clock.now();
             match letter {
                 Letter::Order(order) => session.order(now, order),
-                // The session is over: nobody is there to read it.
-                Letter::Message(message) => drop(session.deliver(now, message)),
+                Letter::Undelivered { to, message } => session.undelivered(now, to, message),
+                Letter::Message { from, message } => {
+                    if let Err(message) = session.deliver(now, message) {
+                        shared.directory.give_back(from, socket, message);
+                    }
+                }
             }
         }
     }
