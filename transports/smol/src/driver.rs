@@ -1,7 +1,7 @@
 //! One future that owns a node.
 
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -35,7 +35,9 @@ pub struct Driver<S: Service> {
     remote: Remote<<S::Handler as Handler>::Message>,
     timer: Timer,
     timer_at: Timestamp,
+    /// Empty between two polls, as is the next; they keep their memory.
     ready: Vec<(SocketId, Ready)>,
+    commands: VecDeque<Command<<S::Handler as Handler>::Message>>,
 }
 
 impl<S: Service> Default for Driver<S> {
@@ -66,6 +68,7 @@ impl<S: Service> Driver<S> {
             timer: Timer::never(),
             timer_at: Timestamp::NEVER,
             ready: Vec::new(),
+            commands: VecDeque::new(),
         }
     }
 
@@ -132,7 +135,9 @@ impl<S: Service> Driver<S> {
     }
 
     fn obey(&mut self) {
-        while let Some(command) = self.remote.take() {
+        let mut commands = std::mem::take(&mut self.commands);
+        self.remote.take_all(&mut commands);
+        for command in commands.drain(..) {
             let now = self.clock.now();
             match command {
                 Command::Drain(span) => self.node.drain(now, now + span),
@@ -141,6 +146,7 @@ impl<S: Service> Driver<S> {
                 Command::Post(to, message) => drop(self.node.post(now, to, message)),
             }
         }
+        self.commands = commands;
     }
 
     fn submit(&mut self, op: Op) {
@@ -183,14 +189,11 @@ impl<S: Service> Driver<S> {
         if let Some(handle) = self.sockets.handle(socket)
             && let Err(error) = self.watches.arm(socket, handle, interest)
         {
-            self.broken(socket, &error);
+            self.watches.forget(socket);
+            while let Some(done) = self.sockets.fail(socket, &error) {
+                self.complete(done);
+            }
         }
-    }
-
-    /// The reactor does not take the socket: nothing would ever be heard of it.
-    fn broken(&mut self, socket: SocketId, error: &io::Error) {
-        let fault = sansock_system::fault::fault_of(error, sansock::OpKind::Create);
-        self.node.broken(self.clock.now(), socket, fault);
     }
 
     fn complete(&mut self, done: Completion) {

@@ -113,8 +113,9 @@ impl<M> Remote<M> {
         Ok(())
     }
 
-    pub(crate) fn take(&self) -> Option<Command<M>> {
-        lock(&self.commands).pop_front()
+    /// Moves what is there to the end of `into`, and no more: somebody who posts without a pause must not keep the driver here.
+    pub(crate) fn take_all(&self, into: &mut VecDeque<Command<M>>) {
+        into.append(&mut lock(&self.commands));
     }
 }
 

@@ -35,7 +35,7 @@ impl Watches {
         Self { bell, watches: Vec::new() }
     }
 
-    /// Makes sure that we are woken for what the socket is waited for.
+    /// Makes sure that we are woken for what the socket is waited for. An error means that we never would be.
     pub(crate) fn arm(&mut self, socket: SocketId, handle: &Handle, interest: Interest) -> io::Result<()> {
         let index = socket.slot() as usize;
         while self.watches.len() <= index {
@@ -49,11 +49,11 @@ impl Watches {
         if let Some(watch) = &mut self.watches[index] {
             if interest.readable && watch.readable.begin() {
                 let poll = watch.source.poll_readable(&mut Context::from_waker(&watch.readable.waker));
-                watch.readable.note(&poll);
+                watch.readable.note(poll)?;
             }
             if interest.writable && watch.writable.begin() {
                 let poll = watch.source.poll_writable(&mut Context::from_waker(&watch.writable.waker));
-                watch.writable.note(&poll);
+                watch.writable.note(poll)?;
             }
         }
         Ok(())
@@ -100,10 +100,15 @@ impl Direction {
         !std::mem::replace(&mut self.armed, true)
     }
 
-    /// The reactor may know already that the socket is ready, or broken: then it will not wake us, so we do.
-    fn note(&self, poll: &Poll<io::Result<()>>) {
-        if poll.is_ready() {
-            self.waker.wake_by_ref();
+    /// The reactor may know already that the socket is ready: then it will not wake us, so we do.
+    fn note(&self, poll: Poll<io::Result<()>>) -> io::Result<()> {
+        match poll {
+            Poll::Pending => Ok(()),
+            Poll::Ready(Ok(())) => {
+                self.waker.wake_by_ref();
+                Ok(())
+            }
+            Poll::Ready(Err(error)) => Err(error),
         }
     }
 }
