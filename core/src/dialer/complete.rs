@@ -2,7 +2,7 @@
 
 use super::{Attempt, Dialer, DialerEvent};
 use crate::state::{DialerLife, DialerLifeEvent as Step, Table};
-use crate::{Completion, Connected, Fault, FaultKind, Misuse, MisuseKind, OpId, OpKind, Outcome, RefusedOptions, Timestamp};
+use crate::{Completion, Connected, FaultKind, Misuse, MisuseKind, OpId, OpKind, Outcome, RefusedOptions, Timestamp};
 
 impl Dialer {
     pub(super) fn take_completion(&mut self, now: Timestamp, done: Completion) -> Result<(), Misuse> {
@@ -23,7 +23,6 @@ impl Dialer {
             }
             Outcome::Connected(connected) => self.on_connected(attempt, *connected),
             _ if id.kind() == OpKind::Close => self.on_closed(),
-            Outcome::Failed(fault) if id.kind() == OpKind::Create => self.on_create_failed(fault),
             Outcome::Failed(fault) => self.fail_attempt(fault),
             _ => {}
         }
@@ -44,14 +43,6 @@ impl Dialer {
         self.life.step(Step::Created);
         if self.config.local.is_none() {
             self.life.step(Step::Bound);
-        }
-    }
-
-    fn on_create_failed(&mut self, fault: Fault) {
-        if self.life == DialerLife::Creating {
-            self.note(fault);
-            self.life.step(Step::CreateFailed);
-            self.end_attempt();
         }
     }
 

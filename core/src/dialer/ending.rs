@@ -32,7 +32,7 @@ impl Dialer {
     }
 
     /// Keeps what went wrong, and moves on to the next address unless this one deserves another attempt.
-    pub(super) fn note(&mut self, fault: Fault) {
+    fn note(&mut self, fault: Fault) {
         let (Some((operation, _)), Some(address), Some(attempt)) = (self.step_in_turn(), self.address(), &mut self.attempt)
         else {
             return;

@@ -11,14 +11,14 @@ table! {
         /// The next address waits for a place to put its socket in.
         Waiting { Offer => Creating, GiveUp => Failed }
         /// The socket is being created.
-        Creating { Created => Binding, CreateFailed => Waiting, Fail => Ending }
+        Creating { Created => Binding, Fail => Ending }
         /// The socket is being bound. Without a local address there is nothing to do, and this is passed through.
         Binding { Bound => Connecting, Fail => Ending }
         /// The connect is in flight.
         Connecting { Connected => Connected, Fail => Ending }
         /// The attempt has failed. What is still in flight is being cancelled: close is a join. A socket or a connection that comes all
         /// the same will be closed.
-        Ending { Created => Ending, CreateFailed => -, Bound => -, Connected => Ending, Fail => -, Join => Closing, Vanish => Waiting }
+        Ending { Created => Ending, Bound => -, Connected => Ending, Fail => -, Join => Closing, Vanish => Waiting }
         /// The socket of a failed attempt is being closed.
         Closing { Fail => -, Gone => Waiting }
         /// There is a connection. It belongs to the owner now.
@@ -34,8 +34,6 @@ table! {
         Offer,
         /// The socket is there.
         Created,
-        /// There is no socket.
-        CreateFailed,
         /// The socket is bound, or need not be.
         Bound,
         /// The socket is connected.
