@@ -168,8 +168,8 @@ impl<M: Send + 'static, F: FnMut(Notice)> Threads<M, F> {
         loop {
             let idle = driver.turn(&mut machine, |driver, event| match P::sort(event) {
                 Sorted::Opened { socket, peer, session } => {
-                    (self.on_notice)(Notice::Opened { socket, peer });
                     self.open(driver, session);
+                    (self.on_notice)(Notice::Opened { socket, peer });
                 }
                 Sorted::Order { socket, order } => shared.directory.order(socket, order),
                 Sorted::Notice(notice) => (self.on_notice)(notice),

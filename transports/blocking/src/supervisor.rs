@@ -23,7 +23,7 @@ pub enum Notice {
         /// The options, none of which was required.
         refused: RefusedOptions,
     },
-    /// There is a connection.
+    /// There is a connection: from now on it can be posted to.
     Opened {
         /// Its name.
         socket: SocketId,

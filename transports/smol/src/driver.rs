@@ -236,3 +236,65 @@ impl<S: Service> Driver<S> {
         true
     }
 }
+
+// Where epoll refuses a second registration of a descriptor.
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::TcpStream;
+
+    use async_io::{Async, block_on};
+    use sansock::{Address, CloseReason, OpKind, Peer, Verdict};
+
+    use super::*;
+
+    struct Idle;
+
+    impl Handler for Idle {
+        type Message = std::convert::Infallible;
+
+        fn on_data(&mut self, _: &mut sansock::Context<'_, Self::Message>, _: bytes::Bytes) {}
+    }
+
+    /// A driver with a server, and the server's address.
+    fn listening() -> (Driver<impl Service<Handler = Idle>>, std::net::SocketAddr) {
+        let mut driver = Driver::new();
+        driver
+            .serve(ServerConfig::new(std::net::SocketAddr::from(([127, 0, 0, 1], 0))), |_: &Peer| Verdict::Accept(Idle))
+            .unwrap();
+        match block_on(driver.next_event()) {
+            Some(NodeEvent::Listening { local: Some(Address::Ip(address)), .. }) => (driver, address),
+            event => panic!("{event:?} instead of an address"),
+        }
+    }
+
+    /// A registration of the same descriptor, so that the reactor refuses another one.
+    fn in_the_way<S: Service>(driver: &Driver<S>, socket: SocketId) -> Async<Arc<TcpStream>> {
+        Async::new_nonblocking(Arc::clone(driver.sockets.handle(socket).expect("a socket"))).unwrap()
+    }
+
+    // The first slot is the server's own, the second its listener's.
+    #[test]
+    fn a_listener_that_the_reactor_refuses_tries_again_until_it_does_not() {
+        let (mut driver, address) = listening();
+        let in_the_way = in_the_way(&driver, SocketId::new(1, 0).unwrap());
+        let event = block_on(driver.next_event());
+        assert!(matches!(event, Some(NodeEvent::Exhausted { fault, .. }) if fault.code() == Some(17)), "{event:?}");
+        drop(in_the_way);
+        let _peer = TcpStream::connect(address).unwrap();
+        assert!(matches!(block_on(driver.next_event()), Some(NodeEvent::Recovered { .. })));
+        assert!(matches!(block_on(driver.next_event()), Some(NodeEvent::Opened { .. })));
+    }
+
+    #[test]
+    fn a_connection_that_the_reactor_refuses_fails_and_the_next_does_not() {
+        let (mut driver, address) = listening();
+        let _peer = TcpStream::connect(address).unwrap();
+        let Some(NodeEvent::Opened { socket, .. }) = block_on(driver.next_event()) else { panic!("a connection") };
+        let in_the_way = in_the_way(&driver, socket);
+        let Some(NodeEvent::Closed { report, .. }) = block_on(driver.next_event()) else { panic!("its end") };
+        assert!(matches!(report.reason, CloseReason::Fault { operation: OpKind::Recv, .. }), "{report}");
+        drop(in_the_way);
+        let _next = TcpStream::connect(address).unwrap();
+        assert!(matches!(block_on(driver.next_event()), Some(NodeEvent::Opened { .. })));
+    }
+}
