@@ -3,6 +3,9 @@
 #[path = "client/desk.rs"]
 mod desk;
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use desk::{Desired, Desk, config, success};
 use sansock::state::SupervisorLife;
 use sansock::{
@@ -245,6 +248,67 @@ fn encoding(desk: &Desk) -> Vec<u8> {
     let mut out = Vec::new();
     desk.client.canonical(desk.now, &mut out);
     out
+}
+
+/// The encodings of a life with a session, from one step to the next.
+fn encodings(start: Timestamp) -> Vec<Vec<u8>> {
+    let mut desk = Desk::new(config(&[1]), false);
+    desk.now = start;
+    let mut all = Vec::new();
+    let mut note = |desk: &Desk| all.push(encoding(desk));
+    note(&desk);
+    desk.client.start(desk.now).unwrap();
+    note(&desk);
+    let Some(Op::Startup(op)) = desk.next() else { panic!("the first operation") };
+    note(&desk);
+    desk.done(op.done());
+    note(&desk);
+    let op = desk.connect();
+    note(&desk);
+    let socket = op.socket();
+    desk.done(success(op));
+    note(&desk);
+    assert!(desk.next().is_none(), "the session is handed out");
+    note(&desk);
+    desk.client.drain(desk.now, start + Duration::from_secs(9));
+    note(&desk);
+    assert!(desk.next().is_none(), "the order is given");
+    note(&desk);
+    desk.client.gone(desk.now, socket, &closed(Ending::Confirmed)).unwrap();
+    note(&desk);
+    desk.wind_up();
+    note(&desk);
+    all
+}
+
+// The encoding of what behaves alike is the same, whenever it happens; of what does not, it is not.
+#[test]
+fn the_encoding_tells_states_apart_and_nothing_else() {
+    let early = encodings(Timestamp::ZERO);
+    assert_eq!(early, encodings(Timestamp::from_secs(1_000_000)));
+    assert_eq!(early.iter().collect::<BTreeSet<_>>().len(), early.len());
+}
+
+#[test]
+fn a_socket_that_breaks_without_an_operation_ends_its_attempt() {
+    let mut desk = Desk::dial(&[1, 2]);
+    let op = desk.connect();
+    desk.client.broken(desk.now, op.socket(), FaultKind::ConnectionReset.into());
+    let Some(Op::Cancel(_)) = desk.next() else { panic!("what is in flight") };
+    desk.done(op.failed(FaultKind::Cancelled.into()));
+    let Some(Op::Close(op)) = desk.next() else { panic!("a socket that is of no use") };
+    desk.done(op.done());
+    assert_eq!(desk.connect().address(), desk::address(2));
+}
+
+#[test]
+fn what_is_printed_for_a_programmer_names_state_and_socket() {
+    let mut desk = Desk::dial(&[1]);
+    let op = desk.connect();
+    assert!(format!("{:?}", desk.client).starts_with("Client { life: Running"));
+    desk.done(success(op));
+    let Some(Output::Event(event)) = desk.client.poll() else { panic!("it is connected") };
+    assert_eq!(format!("{event:?}"), "Opened(1.0)");
 }
 
 // C2, C10: a transport that completes nothing but what was cancelled, and closes.

@@ -3,6 +3,7 @@
 #[path = "dialer/desk.rs"]
 mod desk;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use desk::{Desk, address, config, connected_to, failed, secs, summary};
@@ -411,6 +412,31 @@ fn encoding(desk: &Desk) -> Vec<u8> {
     let mut out = Vec::new();
     desk.dialer.canonical(desk.now, &mut out);
     out
+}
+
+/// The encodings of a life that fails at both addresses, from one step to the next.
+fn encodings(start: Timestamp) -> Vec<Vec<u8>> {
+    let mut desk = Desk::at(start, config(&[1, 2]).local(address(0)));
+    let mut all = vec![encoding(&desk)];
+    while let Some(op) = desk.next() {
+        all.push(encoding(&desk));
+        match op {
+            Op::Connect(op) => desk.done(op.connected(connected_to(address(50_000)))),
+            Op::Close(op) => desk.done(op.done()),
+            op => desk.succeed(op),
+        }
+        all.push(encoding(&desk));
+    }
+    all.push(encoding(&desk));
+    all
+}
+
+// The encoding of what behaves alike is the same, whenever it happens; of what does not, it is not.
+#[test]
+fn the_encoding_tells_states_apart_and_nothing_else() {
+    let early = encodings(Timestamp::ZERO);
+    assert_eq!(early, encodings(Timestamp::from_secs(1_000_000)));
+    assert_eq!(early.iter().collect::<BTreeSet<_>>().len(), early.len());
 }
 
 #[test]

@@ -38,9 +38,13 @@ impl Desk {
     }
 
     pub(crate) fn with(config: DialerConfig) -> Self {
+        Self::at(Timestamp::ZERO, config)
+    }
+
+    pub(crate) fn at(now: Timestamp, config: DialerConfig) -> Self {
         let dialer = Dialer::new(config.into());
         let slots = Slots::new(SlotRange::ALL);
-        let mut desk = Self { dialer, now: Timestamp::ZERO, slots, events: Vec::new(), offered: 0, returned: 0 };
+        let mut desk = Self { dialer, now, slots, events: Vec::new(), offered: 0, returned: 0 };
         desk.dialer.start(desk.now).unwrap();
         desk
     }
