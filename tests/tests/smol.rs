@@ -3,6 +3,8 @@
 
 #[path = "real/bomb.rs"]
 mod bomb;
+#[path = "smol/interrupted.rs"]
+mod interrupted;
 #[path = "real/peers.rs"]
 mod peers;
 
@@ -14,7 +16,6 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::MutexGuard;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,17 +24,12 @@ use bytes::Bytes;
 use peers::{
     BlackHole, DescriptorLimit, Firehose, Submitted, WATCHDOG, dial, echoes, last_words, loopback, next, silent_peer, until_quiet,
 };
-use proptest::prelude::*;
-use proptest::test_runner::FileFailurePersistence;
 use sansock::{
-    Address, ClientConfig, ClientReport, CloseReason, ConnectionConfig, Context, DialFailure, FaultKind, Handler, NodeEvent,
-    OpKind, Peer, ServerConfig, ServerReport, Service, SocketId, TimerId, Verdict,
+    Address, ClientConfig, ClientReport, CloseReason, Context, DialFailure, FaultKind, Handler, NodeEvent, OpKind, Peer,
+    ServerConfig, ServerReport, Service, SocketId, TimerId, Verdict,
 };
 use sansock_smol::{Driver, Remote};
 use sansock_tests::echo::Echo;
-use sansock_tests::history::{History, Recorder};
-use sansock_tests::play::{Act, Part, Play, When};
-use sansock_tests::run::service;
 use sansock_tests::system::{Holdings, assert_nothing_is_left, exclusive, holdings};
 
 /// One test at a time, and what this process holds once the reactor has started its thread and made its descriptors.
@@ -190,85 +186,6 @@ fn dropping_the_driver_closes_every_socket_at_once() {
     assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
     drop(peers);
     assert_nothing_is_left(&before);
-}
-
-/// The next event, by way of futures that are dropped after so many polls, one number each.
-async fn next_interrupted<S: Service>(driver: &mut Driver<S>, polls: &mut impl Iterator<Item = u8>) -> Option<NodeEvent> {
-    loop {
-        let mut left = polls.next().expect("a number for ever");
-        let mut future = pin!(driver.next_event());
-        let event = poll_fn(|cx| match future.as_mut().poll(cx) {
-            Poll::Ready(event) => Poll::Ready(Some(event)),
-            Poll::Pending if left == 0 => Poll::Ready(None),
-            Poll::Pending => {
-                left -= 1;
-                Poll::Pending
-            }
-        })
-        .await;
-        if let Some(event) = event {
-            return event;
-        }
-        smol::future::yield_now().await;
-    }
-}
-
-/// What both ends of the play saw, with both drivers interrupted.
-fn play_interrupted(play: &Play, limits: ConnectionConfig, polls: &[u8]) -> [History; 2] {
-    let mut polls = [polls.iter().copied().cycle(), polls.iter().copied().cycle()];
-    let [client_polls, server_polls] = &mut polls;
-    let (server_sees, client_sees) = (Recorder::default(), Recorder::default());
-    let mut server = Driver::new();
-    let config = ServerConfig::new(loopback()).connection(limits);
-    server.serve(config, service(play.server.clone(), server_sees.clone())).unwrap();
-    smol::block_on(async {
-        let Some(NodeEvent::Listening { local: Some(address), .. }) = next_interrupted(&mut server, server_polls).await else {
-            panic!("it listens");
-        };
-        let remote = server.remote();
-        let serving = async {
-            while let Some(event) = next_interrupted(&mut server, server_polls).await {
-                if matches!(event, NodeEvent::Closed { .. }) {
-                    remote.drain(WATCHDOG);
-                }
-            }
-        };
-        let mut client = Driver::new();
-        let config = ClientConfig::new(vec![address]).unwrap().connection(limits);
-        client.connect(config, service(play.client.clone(), client_sees.clone())).unwrap();
-        let dialling = async { while next_interrupted(&mut client, client_polls).await.is_some() {} };
-        smol::future::zip(serving, dialling).await;
-    });
-    [client_sees.history(), server_sees.history()]
-}
-
-proptest! {
-    // What failed once is kept in `smol.proptest-regressions`.
-    #![proptest_config(ProptestConfig {
-        cases: 24,
-        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
-        ..ProptestConfig::default()
-    })]
-
-    // E6: whoever stops polling and starts again sees the same; among it time-outs, back-pressure and both directions at once.
-    #[test]
-    fn futures_that_are_dropped_at_any_point_lose_nothing(
-        polls in prop::collection::vec(0..4_u8, 1..40),
-        bytes in prop_oneof![0..2_000_usize, 100_000..400_000_usize],
-        pause in 0..20_u64,
-    ) {
-        let (_alone, before) = alone();
-        let acts = vec![Act::PauseFor(Duration::from_millis(pause)), Act::Send(bytes), Act::HalfClose];
-        let client = Part::new([(When::Open, acts), (When::PeerFinished, vec![Act::Finish])]);
-        let play = Play { client, server: Part::echo() };
-        let limits = ConnectionConfig::default().send_queue(1000, 5000).unwrap();
-        let seen = play_interrupted(&play, limits, &polls);
-        // Polled for ever: the same future each time.
-        let uninterrupted = play_interrupted(&play, limits, &[u8::MAX]);
-        prop_assert_eq!(&seen, &uninterrupted);
-        prop_assert!(seen[0].delivered() == bytes && seen[1].delivered() == bytes && seen.iter().all(History::is_intact));
-        assert_nothing_is_left(&before);
-    }
 }
 
 /// The first connection gets a handler that panics, the others get some that do not.

@@ -50,10 +50,10 @@ impl Driver {
     }
 
     /// Waits until a socket is ready, `mailbox` is readable or the deadline is due; with `poll_only`, looks without waiting. Then hands in
-    /// what has completed, and after that the time-outs.
-    pub(crate) fn wait<M: Machine>(&mut self, machine: &mut M, mailbox: BorrowedFd<'_>, poll_only: bool) {
+    /// what has completed, and after that the time-outs. True if there is mail.
+    pub(crate) fn wait<M: Machine>(&mut self, machine: &mut M, mailbox: BorrowedFd<'_>, poll_only: bool) -> bool {
         let timeout = if poll_only { Some(Timestamp::ZERO) } else { machine.deadline() };
-        self.poll(mailbox, timeout);
+        let mail = self.poll(mailbox, timeout);
         let mut ready = std::mem::take(&mut self.ready);
         for (socket, direction) in ready.drain(..) {
             while let Some(done) = self.sockets.retry(socket, direction) {
@@ -62,9 +62,11 @@ impl Driver {
         }
         self.ready = ready;
         machine.handle_timeout(self.clock.now());
+        mail
     }
 
-    fn poll(&mut self, mailbox: BorrowedFd<'_>, deadline: Option<Timestamp>) {
+    /// Notes which sockets are ready; true if the mailbox is.
+    fn poll(&mut self, mailbox: BorrowedFd<'_>, deadline: Option<Timestamp>) -> bool {
         let mut sockets = Vec::with_capacity(2);
         let mut fds = Vec::with_capacity(3);
         fds.push(PollFd::from_borrowed_fd(mailbox, PollFlags::IN));
@@ -79,9 +81,12 @@ impl Driver {
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) => {}
             // A signal, like any other reason to wake early, leads to another look.
-            Err(Errno::INTR) => return,
+            Err(Errno::INTR) => return false,
             // The system has no memory for it: it will not have any sooner for being asked without a pause.
-            Err(_) => return thread::sleep(PAUSE),
+            Err(_) => {
+                thread::sleep(PAUSE);
+                return false;
+            }
         }
         for (fd, (socket, interest)) in fds.iter().skip(1).zip(sockets) {
             let events = fd.revents();
@@ -93,6 +98,7 @@ impl Driver {
                 self.ready.push((socket, Ready::Writable));
             }
         }
+        fds.first().is_some_and(|fd| !fd.revents().is_empty())
     }
 
     fn complete<M: Machine>(&self, machine: &mut M, done: Completion) {

@@ -107,7 +107,7 @@ impl<M> Remote<M> {
     /// # Errors
     /// See [`Running::post`].
     pub fn post(&self, to: SocketId, message: M) -> Result<(), M> {
-        self.shared.directory.post(to, message)
+        self.shared.directory.post(None, to, message)
     }
 }
 
@@ -178,8 +178,9 @@ impl<M: Send + 'static, F: FnMut(Notice)> Threads<M, F> {
             if let Some(report) = stopped {
                 return report;
             }
-            driver.wait(&mut machine, shared.supervisor.fd(), !idle);
-            shared.supervisor.take_all(&mut commands);
+            if driver.wait(&mut machine, shared.supervisor.fd(), !idle) {
+                shared.supervisor.take_all(&mut commands);
+            }
             for command in commands.drain(..) {
                 self.obey(&mut machine, command);
             }

@@ -141,8 +141,9 @@ fn run<H: Handler>(mut gone: Gone<H::Message>, mut session: Session<H>, handle: 
             gone.report = report;
             return;
         }
-        driver.wait(&mut session, mailbox.fd(), !idle || !letters.is_empty());
-        mailbox.take_all(&mut letters);
+        if driver.wait(&mut session, mailbox.fd(), !idle || !letters.is_empty()) {
+            mailbox.take_all(&mut letters);
+        }
         for letter in letters.drain(..) {
             let now = shared.clock.now();
             match letter {
