@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use random::{Limits, Step, limits, persistent, step};
-use sansock::state::ServiceLife;
+use sansock::state::SupervisorLife;
 use sansock::{
     Client, ClientConfig, ClientEvent, ClientReport, CloseReport, FaultKind, Machine, MisuseKind, Order, Output, SlotRange,
     SocketId, Timestamp,
@@ -92,7 +92,7 @@ impl Run {
             Step::Answer { which, answer } => drop(self.transport.answer(&mut self.client, self.now, which, answer)),
             Step::Attack { which, hostile } => {
                 // The report is written when the client stops.
-                let counts = self.client.life() != ServiceLife::Stopped;
+                let counts = self.client.life() != SupervisorLife::Stopped;
                 let refused = self.transport.attack(&mut self.client, self.now, which, hostile).is_some();
                 self.refused += u64::from(counts && refused);
             }
@@ -231,7 +231,7 @@ impl Run {
         if let Some(deadline) = self.client.deadline() {
             self.now = self.now.max(deadline);
             self.fire();
-        } else if self.client.life() == ServiceLife::Starting {
+        } else if self.client.life() == SupervisorLife::Starting {
             // A dead transport is no reason to end for a client that nobody stops.
             self.transport.answer(&mut self.client, self.now, 0, Answer::Success);
         } else {
@@ -244,7 +244,7 @@ impl Run {
     fn check_end(&mut self, script: &Script) {
         let report = self.report.take().unwrap_or_else(|| panic!("no end in {}", self.log.join("\n")));
         assert!(self.transport.open.is_empty(), "A7, A8: {:?}", self.transport.open);
-        assert_eq!((self.client.in_flight(), self.client.deadline(), self.client.life()), (0, None, ServiceLife::Stopped));
+        assert_eq!((self.client.in_flight(), self.client.deadline(), self.client.life()), (0, None, SupervisorLife::Stopped));
         assert_eq!(report.closed.is_some(), self.gone);
         assert_eq!(report.rejected, script.rejects && self.service.asked.get() > 0);
         assert_eq!(report.peer.is_some(), self.service.asked.get() > 0);

@@ -437,7 +437,7 @@ fn x017_without_a_descriptor_to_accept_with_it_waits_and_goes_on_when_there_is_o
     assert_nothing_is_left(&before);
 }
 
-// C8, X42: neither a peer that has reset the connection while nothing was awaited from it, nor one that has half-closed and reads on,
+// C8: neither a peer that has reset the connection while nothing was awaited from it, nor one that has half-closed and reads on,
 // nor an idle one wakes the driver for ever.
 #[test]
 fn what_nobody_waits_for_wakes_nobody() {

@@ -285,6 +285,18 @@ mod tests {
         assert!(matches!(block_on(driver.next_event()), Some(NodeEvent::Opened { .. })));
     }
 
+    // Its hang-up stays, so a driver that waited on would spin.
+    #[test]
+    fn x042_a_listener_that_another_process_shuts_down_is_lost() {
+        let (mut driver, _) = listening();
+        let handle = Arc::clone(driver.sockets.handle(SocketId::new(1, 0).unwrap()).unwrap());
+        // The accept waits.
+        assert!(block_on(poll_fn(|cx| Poll::Ready(driver.poll_event(cx)))).is_pending());
+        handle.shutdown(std::net::Shutdown::Both).unwrap();
+        let event = block_on(driver.next_event());
+        assert!(matches!(event, Some(NodeEvent::ListenerLost { .. })), "{event:?}");
+    }
+
     #[test]
     fn a_connection_that_the_reactor_refuses_fails_and_the_next_does_not() {
         let (mut driver, address) = listening();

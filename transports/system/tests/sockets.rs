@@ -323,6 +323,13 @@ fn an_accept_that_must_not_wait_says_that_there_is_none() {
     }
 }
 
+#[test]
+fn x016_an_accept_on_a_socket_that_does_not_listen_says_so() {
+    let mut pair = Pair::new();
+    let done = pair.sockets.submit(Op::Accept(accept_into(2))).expect("it does not wait");
+    assert!(matches!(done.outcome(), Outcome::Failed(fault) if fault.kind() == FaultKind::InvalidArgument), "{done:?}");
+}
+
 // X55
 #[test]
 fn x055_a_connect_is_under_way_until_the_socket_is_writable() {
@@ -480,7 +487,7 @@ fn a_table_that_starts_higher_has_no_lower_names() {
     assert!(higher.handle(name(7)).is_some());
 }
 
-// X2, X4: the address is part of what the core says; the number of the system is kept.
+// X2: the address is part of what the core says; the number of the system is kept.
 #[test]
 fn a_bind_or_listen_that_fails_says_why() {
     let taken = TcpListener::bind(loopback()).unwrap();
