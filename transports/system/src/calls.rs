@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_a_signal_interrupts_is_made_again() {
+    fn x024_a_call_that_a_signal_interrupts_is_made_again() {
         let mut results = [
             Err(io::Error::from_raw_os_error(Errno::INTR.raw_os_error())),
             Err(io::Error::from_raw_os_error(Errno::INTR.raw_os_error())),
