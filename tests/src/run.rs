@@ -86,7 +86,7 @@ impl Observer for Seat {
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// A service whose every connection gets the handler of this end.
-fn service<C: Cast>(cast: &C, side: Side, recorder: &Recorder) -> impl FnMut(&Peer) -> Verdict<C::Handler> + Send + use<C> {
+pub fn service<C: Cast>(cast: &C, side: Side, recorder: &Recorder) -> impl FnMut(&Peer) -> Verdict<C::Handler> + Send + use<C> {
     let (cast, recorder) = (cast.clone(), recorder.clone());
     move |_: &Peer| Verdict::Accept(cast.handler(side, recorder.clone()))
 }

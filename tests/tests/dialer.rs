@@ -385,7 +385,7 @@ fn completions_that_cannot_be_are_refused() {
     let (id, socket) = (op.id(), op.socket());
     let stale = SocketId::new(socket.slot(), socket.generation() + 1).unwrap();
     let unknown = SocketId::new(socket.slot() + 1, 0).unwrap();
-    let connected = Outcome::Connected(Connected::default());
+    let connected = Outcome::Connected(Connected::default().into());
     let hostile = [
         (sansock::OpId::new(unknown, Connect, id.stamp()), connected.clone(), MisuseKind::UnknownSocket),
         (sansock::OpId::new(stale, Connect, id.stamp()), connected.clone(), MisuseKind::UnknownSocket),
@@ -402,7 +402,7 @@ fn completions_that_cannot_be_are_refused() {
     assert_eq!(desk.dialer.refused_completions(), hostile.len() as u64);
     assert_eq!(encoding(&desk), before);
     desk.done(op.connected(connected_to(address(1))));
-    let again = Completion::from_raw(id, Outcome::Connected(Connected::default()));
+    let again = Completion::from_raw(id, Outcome::Connected(Connected::default().into()));
     assert_eq!(desk.dialer.complete(desk.now, again).unwrap_err().kind(), MisuseKind::UnknownSocket, "D8: the first wins");
     assert!(desk.next().is_none());
     assert_eq!(desk.events.len(), 1);

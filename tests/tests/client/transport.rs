@@ -118,7 +118,7 @@ impl Transport {
             (OpKind::Bind, _) => Outcome::Local(local),
             (OpKind::Connect, answer) => {
                 let peer = if answer == Answer::Itself { local } else { self.flying.get(&id).and_then(|flying| flying.address) };
-                Outcome::Connected(Connected { peer, local, ..Connected::default() })
+                Outcome::Connected(Connected { peer, local, ..Connected::default() }.into())
             }
             _ => Outcome::Done,
         }

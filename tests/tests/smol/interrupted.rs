@@ -11,7 +11,7 @@ use sansock::{ClientConfig, ConnectionConfig, NodeEvent, ServerConfig, Service};
 use sansock_smol::Driver;
 use sansock_tests::history::{History, Recorder};
 use sansock_tests::play::{Act, Part, Play, When};
-use sansock_tests::run::service;
+use sansock_tests::run::{Side, service};
 use sansock_tests::system::assert_nothing_is_left;
 
 use crate::alone;
@@ -45,7 +45,7 @@ fn play_interrupted(play: &Play, limits: ConnectionConfig, polls: &[u8]) -> [His
     let (server_sees, client_sees) = (Recorder::default(), Recorder::default());
     let mut server = Driver::new();
     let config = ServerConfig::new(loopback()).connection(limits);
-    server.serve(config, service(play.server.clone(), server_sees.clone())).unwrap();
+    server.serve(config, service(play, Side::Server, &server_sees)).unwrap();
     smol::block_on(async {
         let Some(NodeEvent::Listening { local: Some(address), .. }) = next_interrupted(&mut server, server_polls).await else {
             panic!("it listens");
@@ -60,7 +60,7 @@ fn play_interrupted(play: &Play, limits: ConnectionConfig, polls: &[u8]) -> [His
         };
         let mut client = Driver::new();
         let config = ClientConfig::new(vec![address]).unwrap().connection(limits);
-        client.connect(config, service(play.client.clone(), client_sees.clone())).unwrap();
+        client.connect(config, service(play, Side::Client, &client_sees)).unwrap();
         let dialling = async { while next_interrupted(&mut client, client_polls).await.is_some() {} };
         smol::future::zip(serving, dialling).await;
     });
