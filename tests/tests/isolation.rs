@@ -263,6 +263,25 @@ fn every_fault_of_a_connection_leaves_the_listener_accepting() {
     }
 }
 
+// X103, B4: a connection that has finished and waits for its peer's end counts until its socket is gone.
+#[test]
+fn x103_a_lingering_connection_holds_its_place() {
+    use sansock::OpKind::{Accept, Close, Recv, Shutdown};
+    let (mut world, sockets) = World::with_connections(ConnectionConfig::default(), 1);
+    let accepts = |world: &World| world.in_flight.iter().any(|id| id.kind() == Accept);
+    happen(&mut world, sockets[0], &Event::Message(3));
+    let shutdown = world.operation(sockets[0], Shutdown).unwrap();
+    world.complete(shutdown, Outcome::Done);
+    assert_eq!(world.node.session(sockets[0]).unwrap().connection().life(), sansock::state::Life::Lingering);
+    assert!(!accepts(&world));
+    let receive = world.operation(sockets[0], Recv).unwrap();
+    world.complete(receive, Outcome::Eof);
+    assert!(!accepts(&world), "its close is under way");
+    let close = world.operation(sockets[0], Close).unwrap();
+    world.complete(close, Outcome::Done);
+    assert!(accepts(&world));
+}
+
 // C11: everybody gets a turn before anybody gets a second one.
 #[test]
 fn each_of_many_connections_is_served_once_before_one_is_served_twice() {

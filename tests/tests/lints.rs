@@ -54,6 +54,19 @@ fn x147_the_core_may_not_panic_index_cast_or_calculate_unchecked() {
     assert_eq!(allowed, known, "the exceptions from what is denied");
 }
 
+// H7: assertions guard against bugs of the core alone, and only in debug builds; that nothing a transport reports reaches them, the
+// random hostile scripts show, which run with them.
+#[test]
+fn the_core_asserts_in_debug_builds_only() {
+    for (path, text) in sources("core/src") {
+        let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        for line in code.lines().map(str::trim).filter(|line| !line.starts_with("//")) {
+            let asserts = line.replace("debug_assert", "").contains("assert");
+            assert!(!asserts, "{path}: {line}");
+        }
+    }
+}
+
 // E2, X148
 #[test]
 fn x148_the_core_has_no_clock_no_hash_map_and_no_std() {
@@ -76,17 +89,26 @@ fn x148_the_core_has_no_clock_no_hash_map_and_no_std() {
     assert_eq!(dependencies, ["bytes"], "the core depends on nothing else");
 }
 
-/// Each denied lint that is allowed somewhere in the sources under `path`, with the file.
-fn allowances(path: &str) -> Vec<(String, String)> {
+/// The files under `path`, with their contents.
+fn sources(path: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).expect("a directory") {
         let entry = entry.expect("it can be read");
         let path = format!("{path}/{}", entry.file_name().to_str().expect("names are UTF-8"));
         if entry.file_type().expect("it has a type").is_dir() {
-            found.extend(allowances(&path));
-            continue;
+            found.extend(sources(&path));
+        } else if path.ends_with(".rs") {
+            let text = read(&path);
+            found.push((path, text));
         }
-        let text = read(&path);
+    }
+    found
+}
+
+/// Each denied lint that is allowed somewhere in the sources under `path`, with the file.
+fn allowances(path: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (path, text) in sources(path) {
         let attributes = text.split("allow(").skip(1).chain(text.split("expect(").skip(1));
         let lints = attributes.flat_map(|attribute| attribute.split(')').next().unwrap_or_default().split([',', ' ', '\n']));
         // A large variant is a matter of memory, not of panics.
