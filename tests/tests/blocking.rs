@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 use bomb::Bomb;
 use bytes::Bytes;
 use peers::{
-    BlackHole, DescriptorLimit, Firehose, Submitted, WATCHDOG, dial, echoes, last_words, loopback, next, silent_peer, until_quiet,
+    BlackHole, DescriptorLimit, Firehose, Submitted, WATCHDOG, byte_by_byte, dial, echoes, last_words, loopback, next,
+    silent_peer, until_quiet,
 };
 use sansock::{
     Address, ClientConfig, CloseReason, CloseReport, Context, DialFailure, DialerConfig, FaultKind, Handler, OpKind, Origin,
@@ -264,7 +265,8 @@ fn x098_a_peer_that_sends_without_a_pause_keeps_nobody_waiting() {
     let before = holdings();
     let (tell, told) = channel();
     let make = move || Sink { tell: tell.clone(), receiving: false };
-    let (server, address, notices) = server(ServerConfig::new(loopback()), make, None);
+    let config = ServerConfig::new(loopback()).connection(byte_by_byte());
+    let (server, address, notices) = server(config, make, None);
     let mut peer = dial(address);
     let flooded = opened(&notices);
     let flood = thread::spawn(move || while peer.write_all(&[7; 65_536]).is_ok() {});

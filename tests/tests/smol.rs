@@ -22,7 +22,8 @@ use std::time::{Duration, Instant};
 use bomb::Bomb;
 use bytes::Bytes;
 use peers::{
-    BlackHole, DescriptorLimit, Firehose, Submitted, WATCHDOG, dial, echoes, last_words, loopback, next, silent_peer, until_quiet,
+    BlackHole, DescriptorLimit, Firehose, Submitted, WATCHDOG, byte_by_byte, dial, echoes, last_words, loopback, next,
+    silent_peer, until_quiet,
 };
 use sansock::{
     Address, ClientConfig, ClientReport, CloseReason, Context, DialFailure, FaultKind, Handler, NodeEvent, OpKind, Peer,
@@ -40,8 +41,12 @@ fn alone() -> (MutexGuard<'static, ()>, Holdings) {
 }
 
 /// A driver with a server whose service makes these handlers, and its address.
-fn server<S: Service>(mut driver: Driver<S>, service: S) -> (Driver<S>, SocketAddr) {
-    driver.serve(ServerConfig::new(loopback()), service).unwrap();
+fn server<S: Service>(driver: Driver<S>, service: S) -> (Driver<S>, SocketAddr) {
+    server_of(ServerConfig::new(loopback()), driver, service)
+}
+
+fn server_of<S: Service>(config: ServerConfig, mut driver: Driver<S>, service: S) -> (Driver<S>, SocketAddr) {
+    driver.serve(config, service).unwrap();
     match smol::block_on(driver.next_event()) {
         Some(NodeEvent::Listening { local: Some(Address::Ip(address)), .. }) => (driver, address),
         event => panic!("{event:?} instead of an address"),
@@ -316,7 +321,8 @@ fn sinks() -> (impl FnMut(&Peer) -> Verdict<Sink>, Receiver<u32>) {
 fn x098_a_peer_that_sends_without_a_pause_keeps_nobody_waiting() {
     let (_alone, before) = alone();
     let (service, told) = sinks();
-    let (mut driver, address) = server(Driver::new(), service);
+    let config = ServerConfig::new(loopback()).connection(byte_by_byte());
+    let (mut driver, address) = server_of(config, Driver::new(), service);
     let (events, flood) = run_against(&mut driver, move |remote, events| {
         let mut peer = dial(address);
         let flooded = opened(events);

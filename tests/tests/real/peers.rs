@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use sansock::{CloseReport, Completion, Context, Handler, Op, OpKind, Timestamp};
+use sansock::{CloseReport, Completion, ConnectionConfig, Context, Handler, Op, OpKind, Timestamp};
 use sansock_system::Observer;
 
 /// What takes longer than this never comes.
@@ -116,6 +116,11 @@ impl Handler for Firehose {
     fn on_closed(&mut self, report: &CloseReport) {
         let _ = self.0.send(*report);
     }
+}
+
+/// One byte a receive: whoever floods such a connection is always ahead of it.
+pub(crate) fn byte_by_byte() -> ConnectionConfig {
+    ConnectionConfig::default().receive_size(1).unwrap()
 }
 
 /// Waits until nothing has been told for a while: until whoever sends is stuck.

@@ -1,21 +1,21 @@
-//! Futures that are dropped before they are done.
+//! Futures that are dropped before they are done, and polled by somebody else.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
-use sansock::{ClientConfig, ConnectionConfig, NodeEvent, ServerConfig, Service};
+use sansock::{Address, ClientConfig, ConnectionConfig, NodeEvent, ServerConfig, Service};
 use sansock_smol::Driver;
 use sansock_tests::history::{History, Recorder};
 use sansock_tests::play::{Act, Part, Play, When};
 use sansock_tests::run::{Side, service};
 use sansock_tests::system::assert_nothing_is_left;
 
-use crate::alone;
-use crate::peers::{WATCHDOG, loopback};
+use crate::peers::{WATCHDOG, dial, echoes, loopback};
+use crate::{alone, echo, run_against};
 
 /// The next event, by way of futures that are dropped after so many polls, one number each.
 async fn next_interrupted<S: Service>(driver: &mut Driver<S>, polls: &mut impl Iterator<Item = u8>) -> Option<NodeEvent> {
@@ -94,4 +94,20 @@ proptest! {
         prop_assert!(seen[0].delivered() == bytes && seen[1].delivered() == bytes && seen.iter().all(History::is_intact));
         assert_nothing_is_left(&before);
     }
+}
+
+// A task may give the driver to another: the one that polls now is woken, not the one that did before, which would wake nobody.
+#[test]
+fn whoever_polls_last_is_woken() {
+    let (_alone, _) = alone();
+    let mut driver = Driver::new();
+    driver.serve(ServerConfig::new(loopback()), echo).unwrap();
+    let mut before = Context::from_waker(Waker::noop());
+    let event = pin!(driver.next_event()).poll(&mut before);
+    let Poll::Ready(Some(NodeEvent::Listening { local: Some(Address::Ip(address)), .. })) = event else { panic!("{event:?}") };
+    assert!(pin!(driver.next_event()).poll(&mut before).is_pending());
+    run_against(&mut driver, move |_, _| {
+        let mut peer = dial(address);
+        (0..20).for_each(|_| assert!(echoes(&mut peer, b"awake")));
+    });
 }
