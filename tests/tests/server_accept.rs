@@ -202,6 +202,24 @@ fn x017_a_storm_of_exhausted_accepts_does_not_spin_and_leaves_the_others_alone()
     drive.gone(socket, Ending::Confirmed);
 }
 
+// X32: reasons for not accepting are independent. That one of them is over does not end the other, in whichever order they end.
+#[test]
+fn x032_a_back_off_that_is_over_does_not_make_room_and_room_does_not_end_a_drain() {
+    let mut drive = Drive::listening(2, 2);
+    let [first, second] = drive.all(OpKind::Accept)[..] else { panic!() };
+    drive.fail(first, FaultKind::DescriptorLimit);
+    drive.complete(second, connected(5000));
+    let full = drive.connect(5001);
+    assert_eq!(drive.in_flight(), [], "one backs off, and there is no room");
+    assert!(drive.tick_at_deadline());
+    assert_eq!(drive.in_flight(), [], "there is no room");
+    drive.call(|server, now| server.drain(now, Timestamp::NEVER));
+    drive.wind_up();
+    drive.gone(full, Ending::Confirmed);
+    assert_eq!(drive.in_flight(), [], "there is room, and the server drains");
+    assert_eq!(drive.machine().life(), SupervisorLife::Draining);
+}
+
 // X25, X16, C4, D11: one that is lost does not take the others with it.
 #[test]
 fn x025_a_lost_listener_is_said_and_the_others_go_on() {

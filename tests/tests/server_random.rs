@@ -26,6 +26,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<u8>().prop_map(Step::ConnectBare),
         2 => any::<u8>().prop_map(Step::Nobody),
         6 => any::<(u8, u8)>().prop_map(|(pick, fault)| Step::Fail(pick, fault)),
+        1 => (0..40_u8).prop_map(Step::Aborted),
         4 => Just(Step::Cancelled),
         8 => any::<(u8, u8)>().prop_map(|(pick, ending)| Step::Gone(pick, ending)),
         1 => (0..12_u8).prop_map(Step::NotOut),
@@ -95,7 +96,7 @@ fn servers_that_encode_alike_behave_alike() {
     let small = (1..=2_u8, 1..=2_u8, any::<bool>(), steps(), vec(any::<(u8, u8)>(), 25));
     let mut twins: Vec<Twins> = (0..4).map(|_| Twins::default()).collect();
     let mut compared = 0;
-    for _ in 0..1000 {
+    for _ in 0..500 {
         let (listeners, places, lazy, mut steps, inputs) = small.new_tree(&mut runner).expect("every choice is legal").current();
         // How far a clock has run backwards is known to whoever reads it, and not to the server.
         steps.retain(|step| !matches!(step, Step::Back(_)));
@@ -110,5 +111,5 @@ fn servers_that_encode_alike_behave_alike() {
         }
     }
     let different: usize = twins.iter().map(Twins::len).sum();
-    assert!(compared > 5_000 && different > 200, "{compared} compared, {different} different encodings");
+    assert!(compared > 3_000 && different > 200, "{compared} compared, {different} different encodings");
 }

@@ -98,7 +98,7 @@ impl Listener {
                 self.report.transient_faults = self.report.transient_faults.saturating_add(1);
                 self.streak = self.streak.saturating_add(1);
                 if self.streak >= STREAK_LIMIT {
-                    self.back_off(fault);
+                    self.pause(fault);
                 }
             }
         }
@@ -115,10 +115,15 @@ impl Listener {
         }
     }
 
-    /// Something has run out: wait longer after each failure in a row. Until then there is no accept, neither one that is in flight nor
-    /// one that could be. A sweep does not wait: it is over.
+    /// Something has run out.
     pub(super) fn back_off(&mut self, fault: Fault) {
         self.report.exhausted_faults = self.report.exhausted_faults.saturating_add(1);
+        self.pause(fault);
+    }
+
+    /// Waits longer after each failure in a row. Until then there is no accept, neither one that is in flight nor one that could be. A
+    /// sweep does not wait: it is over.
+    fn pause(&mut self, fault: Fault) {
         self.failures = self.failures.saturating_add(1);
         if !self.backoff.is_failing() {
             self.events.push_back(ListenerEvent::Exhausted { fault });

@@ -61,14 +61,14 @@ pub struct ListenerReport {
     pub accepted: u64,
     /// Accepts that failed because of the connection.
     pub transient_faults: u64,
-    /// Accepts that failed because something had run out.
+    /// Accepts that failed because something had run out, and reports that the socket is broken for now.
     pub exhausted_faults: u64,
     /// Completions that were refused with a [`Misuse`](crate::Misuse).
     pub refused_completions: u64,
 }
 
 impl ListenerReport {
-    /// Accepts that failed.
+    /// Both kinds of faults. The one that ended the listener is not among them, but its error.
     #[must_use]
     pub const fn accept_faults(&self) -> u64 {
         self.transient_faults.saturating_add(self.exhausted_faults)

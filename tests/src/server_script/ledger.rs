@@ -18,6 +18,8 @@ pub(super) struct Ledger {
     pub(super) refused: u64,
     /// Listeners whose accept said that they are none any more, or that were reported so.
     lost: BTreeSet<SocketId>,
+    /// Accepts that failed, and reports of broken listeners.
+    faults: u64,
     said_lost: BTreeSet<usize>,
     announced: usize,
     /// The earliest deadline of all drains.
@@ -41,6 +43,7 @@ impl Ledger {
         match (id.kind(), outcome, listener) {
             (OpKind::Accept, Outcome::Connected(_), _) => self.accepted += 1,
             (OpKind::Accept, Outcome::Failed(fault), Some(listener)) if accepting => self.failed(listener, fault.kind()),
+            (OpKind::Accept, Outcome::NoneWaiting, _) => self.faults += 1,
             _ => {}
         }
     }
@@ -52,6 +55,7 @@ impl Ledger {
             AcceptClass::Exhausted => "exhausted",
             AcceptClass::Transient => "transient",
         });
+        self.faults += 1;
         if kind.accept_class() == AcceptClass::Lost {
             self.lost.insert(listener);
         }
@@ -119,6 +123,7 @@ impl Ledger {
         assert_eq!(report.received, 3 * report.finished(), "A13: received");
         assert_eq!(report.sent, 5 * report.finished(), "A13: sent");
         assert_eq!(report.accepted, report.rejected + report.finished() + live as u64, "A13: {report}; live {live}");
+        assert!(report.accept_faults <= self.faults, "A13: {} accept faults, at most {}", report.accept_faults, self.faults);
         assert_eq!(report.refused_completions, self.refused, "D1 to D5: refused completions");
         assert_eq!(report.forced, self.forced, "forced");
     }

@@ -90,6 +90,11 @@ impl Run {
             }
             Step::Nobody(number) => self.complete_accept(number, Outcome::NoneWaiting),
             Step::Fail(number, kind) => self.complete_any(number, |_| Some(Outcome::Failed(Fault::new(fault(kind))))),
+            Step::Aborted(times) => {
+                for _ in 0..times {
+                    self.complete_accept(0, Outcome::Failed(FaultKind::ConnectionAborted.into()));
+                }
+            }
             Step::Cancelled => {
                 let cancelled: Vec<_> = self.in_flight().into_iter().filter(|id| self.drive.is_cancelled(*id)).collect();
                 for id in cancelled {

@@ -60,6 +60,8 @@ pub enum Step {
     Nobody(u8),
     /// An operation in flight fails.
     Fail(u8, u8),
+    /// The connections that so many accepts would have brought are gone again, one after the other.
+    Aborted(u8),
     /// Everything that was cancelled comes back as cancelled.
     Cancelled,
     /// A session that is out ends.
