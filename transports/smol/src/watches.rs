@@ -67,6 +67,7 @@ impl Watches {
             match ready {
                 Ready::Readable => watch.readable.armed = false,
                 Ready::Writable => watch.writable.armed = false,
+                Ready::Ended => (watch.readable.armed, watch.writable.armed) = (false, false),
             }
         }
     }

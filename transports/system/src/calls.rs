@@ -59,21 +59,42 @@ pub(crate) fn listen(socket: &Socket, op: ListenOp) -> Completion {
     }
 }
 
-/// An accept; the socket that it made, if it did.
-pub(crate) fn accept(listener: &Socket, op: AcceptOp) -> (Option<TcpStream>, Attempt<AcceptOp>) {
-    match retrying(|| listener.accept()) {
-        Ok((socket, peer)) => match socket.set_nonblocking(true) {
-            Ok(()) => {
-                let peer = peer.as_socket().map(Address::Ip);
-                let refused = set_options(&socket, op.options(), peer.is_some_and(is_v6));
-                let connected = Connected { peer, local: local(&socket), refused };
-                (Some(socket.into()), Attempt::Done(op.accepted(connected)))
-            }
-            Err(error) => (None, Attempt::Done(op.failed(fault_of(&error, OpKind::Accept)))),
-        },
+/// An accept; the socket that it made, if it did. `at` is where the listener listens, if that is known.
+pub(crate) fn accept(listener: &Socket, at: Option<SocketAddr>, op: AcceptOp) -> (Option<TcpStream>, Attempt<AcceptOp>) {
+    match retrying(|| accept_nonblocking(listener)) {
+        Ok((socket, peer)) => {
+            let connected = accepted(&SockRef::from(&socket), peer, at, op.options());
+            (Some(socket), Attempt::Done(op.accepted(connected)))
+        }
         Err(error) if error.kind() == io::ErrorKind::WouldBlock && op.wait() => (None, Attempt::Again(op)),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => (None, Attempt::Done(op.none())),
         Err(error) => (None, Attempt::Done(op.failed(fault_of(&error, OpKind::Accept)))),
+    }
+}
+
+/// One call where the system has it.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "netbsd", target_os = "openbsd"))]
+fn accept_nonblocking(listener: &Socket) -> io::Result<(TcpStream, Option<SocketAddr>)> {
+    use rustix::net::{SocketFlags, acceptfrom_with};
+    let (socket, peer) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+    Ok((socket.into(), peer.and_then(|peer| peer.try_into().ok())))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "netbsd", target_os = "openbsd")))]
+fn accept_nonblocking(listener: &Socket) -> io::Result<(TcpStream, Option<SocketAddr>)> {
+    let (socket, peer) = listener.accept()?;
+    socket.set_nonblocking(true)?;
+    Ok((socket.into(), peer.as_socket()))
+}
+
+/// Sets the options of an accepted socket, and says what is known of it. The system is asked for the local address only if the listener
+/// takes connections for several.
+pub(crate) fn accepted(socket: &Socket, peer: Option<SocketAddr>, at: Option<SocketAddr>, options: &SocketOptions) -> Connected {
+    let at = at.filter(|at| !at.ip().is_unspecified()).map(Address::Ip);
+    Connected {
+        peer: peer.map(Address::Ip),
+        local: at.or_else(|| local(socket)),
+        refused: set_options(socket, options, peer.is_some_and(|peer| peer.is_ipv6())),
     }
 }
 
@@ -234,10 +255,6 @@ fn socket_address(address: Address) -> Result<SockAddr, Fault> {
         Address::Ip(address) => Ok(address.into()),
         _ => Err(FaultKind::Unsupported.into()),
     }
-}
-
-fn is_v6(address: Address) -> bool {
-    matches!(address, Address::Ip(SocketAddr::V6(_)))
 }
 
 /// A signal is no news for a call that does not wait.

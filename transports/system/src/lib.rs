@@ -53,12 +53,15 @@
 mod buffer;
 mod calls;
 mod clock;
+mod entry;
 pub mod fault;
 mod guard;
 mod observer;
+mod reactor;
 mod sockets;
 
 pub use clock::Clock;
 pub use guard::CatchPanics;
 pub use observer::Observer;
+pub use reactor::{Reactor, Registry, Trigger};
 pub use sockets::{Handle, Interest, Ready, Sockets};

@@ -1,16 +1,15 @@
 //! A table of sockets, and the operations that wait for them.
 
-use std::collections::VecDeque;
 use std::io;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
-use sansock::{AcceptOp, Completion, ConnectOp, FaultKind, Op, OpId, OpKind, RecvOp, SendOp, SocketId};
+use sansock::{AcceptOp, Address, Completion, FaultKind, Op, OpId, OpKind, Outcome, SocketId};
 use socket2::SockRef;
 
 use crate::buffer::ReceiveBuffer;
 use crate::calls::{self, Attempt};
-use crate::fault::fault_of;
+use crate::entry::Entry;
 
 /// An open socket: listening, connecting or connected. The standard library's type for streams is used for all of them because every
 /// reactor knows it; [`socket2::SockRef`] gives access to the rest.
@@ -18,23 +17,17 @@ pub type Handle = Arc<TcpStream>;
 
 /// Real sockets under the names that the core gives them.
 ///
-/// Operations are attempted at once; those that would block wait here until [`Sockets::retry`] is called for a socket that is ready.
-/// Nothing here blocks, and nothing here decides.
+/// Operations are attempted as soon as they are worth a try; those that would block wait here until [`Sockets::retry`] is called for a
+/// socket that is ready. Nothing here blocks, and nothing here decides.
+///
+/// A try is saved where its result is known: a socket that has given less than was asked for is empty, and a new one has nothing
+/// to read. Such a receive waits at once, and the poller says when it is worth a try. So the steady state of a message and its answer is one
+/// receive and one send.
 #[derive(Debug, Default)]
 pub struct Sockets {
     first: u32,
     entries: Vec<Option<Entry>>,
     buffer: ReceiveBuffer,
-}
-
-#[derive(Debug)]
-struct Entry {
-    id: SocketId,
-    handle: Handle,
-    recv: Option<RecvOp>,
-    send: Option<SendOp>,
-    connect: Option<ConnectOp>,
-    accepts: VecDeque<AcceptOp>,
 }
 
 /// What to watch a socket for: only what an operation waits for. A hang-up on a socket that nobody waits for would wake a
@@ -47,13 +40,53 @@ pub struct Interest {
     pub writable: bool,
 }
 
-/// The two ways for a socket to be ready. A hang-up or an error counts as both.
+impl Interest {
+    /// Neither direction.
+    pub const NONE: Self = Self { readable: false, writable: false };
+    /// Both directions.
+    pub const BOTH: Self = Self { readable: true, writable: true };
+
+    /// True if neither direction is watched.
+    #[must_use]
+    pub const fn is_none(self) -> bool {
+        !self.readable && !self.writable
+    }
+
+    /// What is in this or in `other`.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self { readable: self.readable || other.readable, writable: self.writable || other.writable }
+    }
+
+    /// What is in this and not in `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self { readable: self.readable && !other.readable, writable: self.writable && !other.writable }
+    }
+}
+
+/// The ways for a socket to be ready.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ready {
     /// An accept or a receive may go on.
     Readable,
     /// A connect or a send may go on.
     Writable,
+    /// A hang-up, an error, or the peer's end (`EPOLLHUP`, `EPOLLERR`, `EPOLLRDHUP`, `EV_EOF`): everything may go on. An edge-triggered
+    /// poller must say this: the peer's end can be behind the last bytes, with no edge of its own.
+    Ended,
+}
+
+impl Ready {
+    /// The directions that are ready.
+    #[must_use]
+    pub const fn directions(self) -> Interest {
+        match self {
+            Self::Readable => Interest { readable: true, writable: false },
+            Self::Writable => Interest { readable: false, writable: true },
+            Self::Ended => Interest::BOTH,
+        }
+    }
 }
 
 impl Sockets {
@@ -74,7 +107,30 @@ impl Sockets {
     ///
     /// Before a [`CloseOp`](sansock::CloseOp) is handed in, the loop forgets its registration of the socket.
     pub fn submit(&mut self, op: Op) -> Option<Completion> {
+        let missing = FaultKind::BadDescriptor.into();
         match op {
+            Op::Recv(op) => match find(&mut self.entries, self.first, op.socket()) {
+                Some(entry) => entry.recv(op, &mut self.buffer),
+                None => Some(op.failed(missing)),
+            },
+            Op::Send(op) => match self.entry(op.socket()) {
+                Some(entry) => entry.send(op),
+                None => Some(op.failed(missing)),
+            },
+            Op::Accept(op) => self.accept(op),
+            Op::Connect(op) => match self.entry(op.socket()) {
+                Some(entry) => entry.connect(op),
+                None => Some(op.failed(missing)),
+            },
+            Op::Shutdown(op) => Some(match self.handle(op.socket()) {
+                Some(handle) => calls::shutdown(&SockRef::from(&**handle), op),
+                None => op.failed(missing),
+            }),
+            Op::Close(op) => {
+                let handle = self.take(op.socket());
+                Some(calls::close(handle, op))
+            }
+            Op::Cancel(op) => self.cancel(op.target()),
             Op::Startup(op) => Some(op.done()),
             Op::Cleanup(op) => Some(op.done()),
             Op::Create(op) if !self.is_free(op.socket()) => Some(op.failed(FaultKind::BadDescriptor.into())),
@@ -86,54 +142,40 @@ impl Sockets {
                 }
                 Some(done)
             }
-            Op::Bind(op) => match self.handle(op.socket()) {
-                Some(handle) => Some(calls::bind(&SockRef::from(&**handle), op)),
-                None => Some(op.failed(FaultKind::BadDescriptor.into())),
-            },
-            Op::Listen(op) => match self.handle(op.socket()) {
-                Some(handle) => Some(calls::listen(&SockRef::from(&**handle), op)),
-                None => Some(op.failed(FaultKind::BadDescriptor.into())),
-            },
-            Op::Shutdown(op) => match self.handle(op.socket()) {
-                Some(handle) => Some(calls::shutdown(&SockRef::from(&**handle), op)),
-                None => Some(op.failed(FaultKind::BadDescriptor.into())),
-            },
-            Op::Close(op) => {
-                let handle = self.take(op.socket());
-                Some(calls::close(handle, op))
-            }
-            Op::Accept(op) => self.accept(op),
-            Op::Connect(op) => self.connect(op),
-            Op::Recv(op) => self.recv(op),
-            Op::Send(op) => self.send(op),
-            Op::Cancel(op) => self.cancel(op.target()),
+            Op::Bind(op) => Some(match self.handle(op.socket()) {
+                Some(handle) => calls::bind(&SockRef::from(&**handle), op),
+                None => op.failed(missing),
+            }),
+            Op::Listen(op) => Some(match self.entry(op.socket()) {
+                Some(entry) => {
+                    let done = calls::listen(&SockRef::from(&*entry.handle), op);
+                    if let Outcome::Local(Some(Address::Ip(local))) = done.outcome() {
+                        entry.set_local(Some(*local));
+                    }
+                    done
+                }
+                None => op.failed(missing),
+            }),
         }
     }
 
-    /// The socket is ready: tries again what waits. `Some` is a completion; accepts may have more than one, so call this until `None`.
+    /// The socket is ready: tries again what waits. `Some` is a completion; there may be more than one, so call this until `None`.
     pub fn retry(&mut self, socket: SocketId, ready: Ready) -> Option<Completion> {
-        let entry = self.entry(socket)?;
+        let entry = find(&mut self.entries, self.first, socket)?;
+        entry.note(ready);
         match ready {
-            Ready::Readable => match entry.accepts.pop_front() {
-                Some(op) => self.accept_first(op),
-                None => entry.recv.take().and_then(|op| self.recv(op)),
-            },
-            Ready::Writable => match entry.connect.take() {
-                Some(op) => self.check_connect(op),
-                None => entry.send.take().and_then(|op| self.send(op)),
-            },
+            Ready::Readable => entry.retry_recv(&mut self.buffer).or_else(|| self.retry_accept(socket)),
+            Ready::Writable => entry.retry_write(),
+            Ready::Ended => {
+                entry.retry_recv(&mut self.buffer).or_else(|| entry.retry_write()).or_else(|| self.retry_accept(socket))
+            }
         }
     }
 
     /// The socket cannot be watched, for this reason, so nothing would ever be heard of it: what waits for it fails. What that means is for
     /// the machine to decide. `Some` is a completion; several operations may wait, so call this until `None`.
     pub fn fail(&mut self, socket: SocketId, error: &io::Error) -> Option<Completion> {
-        let entry = self.entry(socket)?;
-        let fault = |operation| fault_of(error, operation);
-        None.or_else(|| entry.accepts.pop_front().map(|op| op.failed(fault(OpKind::Accept))))
-            .or_else(|| entry.connect.take().map(|op| op.failed(fault(OpKind::Connect))))
-            .or_else(|| entry.recv.take().map(|op| op.failed(fault(OpKind::Recv))))
-            .or_else(|| entry.send.take().map(|op| op.failed(fault(OpKind::Send))))
+        self.entry(socket)?.fail(error)
     }
 
     /// What the socket is to be watched for.
@@ -144,10 +186,8 @@ impl Sockets {
 
     /// Every socket that something waits for.
     pub fn waiting(&self) -> impl Iterator<Item = (SocketId, &Handle, Interest)> {
-        self.entries.iter().flatten().map(|entry| (entry.id, &entry.handle, entry.interest())).filter(|(_, _, interest)| {
-            let Interest { readable, writable } = *interest;
-            readable || writable
-        })
+        let all = self.entries.iter().flatten().map(|entry| (entry.id, &entry.handle, entry.interest()));
+        all.filter(|(_, _, interest)| !interest.is_none())
     }
 
     /// The socket, to register it with a poller or to ask it something.
@@ -167,32 +207,44 @@ impl Sockets {
     /// below the table's first slot it is dropped.
     pub fn insert(&mut self, socket: SocketId, handle: Handle) {
         let Some(index) = self.index(socket) else { return };
-        while self.entries.len() <= index {
-            self.entries.push(None);
+        if self.entries.len() <= index {
+            self.entries.resize_with(index + 1, || None);
         }
-        self.entries[index] = Some(Entry { id: socket, handle, recv: None, send: None, connect: None, accepts: VecDeque::new() });
+        self.entries[index] = Some(Entry::new(socket, handle));
+    }
+
+    /// Puts a socket into the table that was accepted by other means, as with io_uring, and sets its options: the rest of an accept.
+    pub fn insert_accepted(&mut self, op: AcceptOp, stream: TcpStream, peer: Option<SocketAddr>) -> Completion {
+        let at = self.get(op.listener()).and_then(Entry::local);
+        let connected = calls::accepted(&SockRef::from(&stream), peer, at, op.options());
+        self.insert(op.slot(), Arc::new(stream));
+        op.accepted(connected)
     }
 
     fn accept(&mut self, op: AcceptOp) -> Option<Completion> {
         let free = self.is_free(op.slot());
         match self.entry(op.listener()).filter(|_| free) {
             None => Some(op.failed(FaultKind::BadDescriptor.into())),
-            // Those that came before are served before.
-            Some(entry) if !entry.accepts.is_empty() && op.wait() => {
-                entry.accepts.push_back(op);
+            Some(entry) if entry.accepts_at_once(&op) => self.accept_now(op),
+            Some(entry) => {
+                entry.wait_to_accept(op);
                 None
             }
-            Some(_) => self.accept_first(op),
         }
     }
 
-    fn accept_first(&mut self, op: AcceptOp) -> Option<Completion> {
+    fn retry_accept(&mut self, listener: SocketId) -> Option<Completion> {
+        let op = self.entry(listener)?.next_accept()?;
+        self.accept_now(op)
+    }
+
+    fn accept_now(&mut self, op: AcceptOp) -> Option<Completion> {
         let slot = op.slot();
         let entry = self.entry(op.listener())?;
-        let (socket, attempt) = calls::accept(&SockRef::from(&*entry.handle), op);
+        let (socket, attempt) = calls::accept(&SockRef::from(&*entry.handle), entry.local(), op);
         match attempt {
             Attempt::Again(op) => {
-                entry.accepts.push_front(op);
+                entry.accept_later(op);
                 None
             }
             Attempt::Done(done) => {
@@ -204,69 +256,12 @@ impl Sockets {
         }
     }
 
-    fn connect(&mut self, op: ConnectOp) -> Option<Completion> {
-        let Some(entry) = self.entry(op.socket()) else { return Some(op.failed(FaultKind::BadDescriptor.into())) };
-        match calls::connect(&SockRef::from(&*entry.handle), op) {
-            Attempt::Done(done) => Some(done),
-            Attempt::Again(op) => {
-                entry.connect = Some(op);
-                None
-            }
-        }
-    }
-
-    fn check_connect(&mut self, op: ConnectOp) -> Option<Completion> {
-        let entry = self.entry(op.socket())?;
-        match calls::check_connect(&SockRef::from(&*entry.handle), op) {
-            Attempt::Done(done) => Some(done),
-            Attempt::Again(op) => {
-                entry.connect = Some(op);
-                None
-            }
-        }
-    }
-
-    fn recv(&mut self, op: RecvOp) -> Option<Completion> {
-        let Some(index) = self.index(op.socket()).filter(|_| self.get(op.socket()).is_some()) else {
-            return Some(op.failed(FaultKind::BadDescriptor.into()));
-        };
-        let entry = self.entries.get_mut(index)?.as_mut()?;
-        match calls::recv(&SockRef::from(&*entry.handle), op, &mut self.buffer) {
-            Attempt::Done(done) => Some(done),
-            Attempt::Again(op) => {
-                entry.recv = Some(op);
-                None
-            }
-        }
-    }
-
-    fn send(&mut self, op: SendOp) -> Option<Completion> {
-        let Some(entry) = self.entry(op.socket()) else { return Some(op.failed(FaultKind::BadDescriptor.into())) };
-        match calls::send(&SockRef::from(&*entry.handle), op) {
-            Attempt::Done(done) => Some(done),
-            Attempt::Again(op) => {
-                entry.send = Some(op);
-                None
-            }
-        }
-    }
-
     fn cancel(&mut self, target: OpId) -> Option<Completion> {
-        let cancelled = FaultKind::Cancelled.into();
+        let fault = FaultKind::Cancelled.into();
         if target.kind() == OpKind::Accept {
-            let accepts = self.entries.iter_mut().flatten().map(|entry| &mut entry.accepts);
-            return accepts.into_iter().find_map(|accepts| {
-                let place = accepts.iter().position(|op| op.id() == target)?;
-                accepts.remove(place).map(|op| op.failed(cancelled))
-            });
+            return self.entries.iter_mut().flatten().find_map(|entry| entry.cancel(target, fault));
         }
-        let entry = self.entry(target.socket())?;
-        match target.kind() {
-            OpKind::Recv => entry.recv.take_if(|op| op.id() == target).map(|op| op.failed(cancelled)),
-            OpKind::Send => entry.send.take_if(|op| op.id() == target).map(|op| op.failed(cancelled)),
-            OpKind::Connect => entry.connect.take_if(|op| op.id() == target).map(|op| op.failed(cancelled)),
-            _ => None,
-        }
+        self.entry(target.socket())?.cancel(target, fault)
     }
 
     fn index(&self, socket: SocketId) -> Option<usize> {
@@ -278,21 +273,27 @@ impl Sockets {
         self.index(socket).is_some_and(|index| self.entries.get(index).is_none_or(Option::is_none))
     }
 
-    fn get(&self, socket: SocketId) -> Option<&Entry> {
+    pub(crate) fn get(&self, socket: SocketId) -> Option<&Entry> {
         self.entries.get(self.index(socket)?)?.as_ref().filter(|entry| entry.id == socket)
     }
 
-    fn entry(&mut self, socket: SocketId) -> Option<&mut Entry> {
-        let index = self.index(socket)?;
-        self.entries.get_mut(index)?.as_mut().filter(|entry| entry.id == socket)
+    pub(crate) fn entry(&mut self, socket: SocketId) -> Option<&mut Entry> {
+        find(&mut self.entries, self.first, socket)
+    }
+
+    /// Whoever is in this slot.
+    pub(crate) fn entry_at(&mut self, slot: u32) -> Option<&mut Entry> {
+        let index = slot.checked_sub(self.first)? as usize;
+        self.entries.get_mut(index)?.as_mut()
+    }
+
+    pub(crate) fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.entries.iter_mut().flatten()
     }
 }
 
-impl Entry {
-    fn interest(&self) -> Interest {
-        Interest {
-            readable: self.recv.is_some() || !self.accepts.is_empty(),
-            writable: self.send.is_some() || self.connect.is_some(),
-        }
-    }
+/// [`Sockets::entry`], for when another field is borrowed too.
+fn find(entries: &mut [Option<Entry>], first: u32, socket: SocketId) -> Option<&mut Entry> {
+    let index = socket.slot().checked_sub(first)? as usize;
+    entries.get_mut(index)?.as_mut().filter(|entry| entry.id == socket)
 }
