@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
-use sansock::{Completion, Machine, Op, Output, SocketId, Timestamp};
+use sansock::{Completion, Machine, Op, OpKind, Output, SocketId, Timestamp};
 
 use crate::{Clock, Handle, Interest, Ready, Sockets};
 

@@ -1,0 +1,128 @@
+//! An echo server in an event loop of your own, over the crate `mio`: `cargo run --release --example loop_mio -- --addr 127.0.0.1:0`.
+//!
+//! It prints `listening on ...` first. SIGINT or SIGTERM drains, a second one aborts. An error is one line, and exit status 2.
+
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use mio::net::UnixStream;
+use mio::unix::SourceFd;
+use mio::{Events, Poll, Token};
+use sansock::{Node, NodeEvent, Peer, ServerConfig, ServerReport, SlotRange, Verdict};
+use sansock_system::{CatchPanics, Handle, Interest, Reactor, Ready, Registry, Trigger};
+use sansock_tests::echo::Echo;
+
+/// How long a drain may take.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Sockets have the tokens below [`sansock::MAX_SLOTS`].
+const SIGNAL: Token = Token(usize::MAX);
+
+/// The benchmark calls it too.
+pub(crate) fn main() -> ExitCode {
+    match options().and_then(|(address, limit)| serve(address, limit).map_err(|error| error.to_string())) {
+        Ok(report) if report.listen_errors.is_empty() => ExitCode::SUCCESS,
+        Ok(report) => fail(&report.listen_errors[0]),
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::from(2)
+}
+
+fn options() -> Result<(SocketAddr, usize), String> {
+    use lexopt::{Arg::Long, Parser, ValueExt};
+    let (mut address, mut limit) = (SocketAddr::from(([127, 0, 0, 1], 0)), 1024);
+    let mut arguments = Parser::from_env();
+    while let Some(argument) = arguments.next().map_err(|error| error.to_string())? {
+        match argument {
+            Long("addr") => address = arguments.value().and_then(|value| value.parse()).map_err(|error| error.to_string())?,
+            Long("max-connections") => {
+                limit = arguments.value().and_then(|value| value.parse()).map_err(|error| error.to_string())?;
+            }
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    Ok((address, limit))
+}
+
+/// mio's registry. It is edge-triggered: each socket is registered once, in both directions.
+struct MioRegistry(mio::Registry);
+
+impl Registry for MioRegistry {
+    fn trigger(&self) -> Trigger {
+        Trigger::Edge
+    }
+
+    fn add(&mut self, handle: &Handle, token: usize, _: Interest) -> io::Result<()> {
+        self.0.register(&mut SourceFd(&handle.as_raw_fd()), Token(token), mio::Interest::READABLE | mio::Interest::WRITABLE)
+    }
+
+    fn modify(&mut self, _: &Handle, _: usize, _: Interest) -> io::Result<()> {
+        unreachable!("an edge-triggered registration is never changed")
+    }
+
+    fn remove(&mut self, handle: &Handle) -> io::Result<()> {
+        self.0.deregister(&mut SourceFd(&handle.as_raw_fd()))
+    }
+}
+
+fn serve(address: SocketAddr, limit: usize) -> io::Result<ServerReport> {
+    let mut poll = Poll::new()?;
+    let mut events = Events::with_capacity(1024);
+    let mut signals = signals()?;
+    poll.registry().register(&mut signals, SIGNAL, mio::Interest::READABLE)?;
+    let node = Node::new(SlotRange::ALL);
+    let mut reactor = Reactor::new(node, MioRegistry(poll.registry().try_clone()?));
+    let config = ServerConfig::new(address).max_connections(limit).map_err(io::Error::other)?;
+    let echo = CatchPanics::new(|_: &Peer| Verdict::Accept(Echo::default()));
+    reactor.call(|node, now| node.serve(now, config, echo)).map_err(io::Error::other)?;
+    let mut draining = false;
+    loop {
+        while let Some(event) = reactor.next_event() {
+            match event {
+                NodeEvent::Listening { local: Some(local), .. } => println!("listening on {local}"),
+                NodeEvent::ServerStopped { report, .. } => return Ok(report),
+                _ => {}
+            }
+        }
+        // A signal interrupts the wait; its byte is in the pipe then.
+        match poll.poll(&mut events, reactor.timeout()) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        for event in &events {
+            let Token(token) = event.token();
+            if event.token() == SIGNAL {
+                // It is said again only if something comes after the last byte was read.
+                while matches!(signals.read(&mut [0; 16]), Ok(1..)) {
+                    reactor.call(|node, now| if draining { node.stop(now) } else { node.drain(now, now + DRAIN) });
+                    draining = true;
+                }
+            } else if event.is_read_closed() || event.is_error() {
+                reactor.ready(token, Ready::Ended);
+            } else {
+                if event.is_readable() {
+                    reactor.ready(token, Ready::Readable);
+                }
+                if event.is_writable() {
+                    reactor.ready(token, Ready::Writable);
+                }
+            }
+        }
+    }
+}
+
+/// A stream that receives a byte for each SIGINT or SIGTERM.
+fn signals() -> io::Result<UnixStream> {
+    let (receiver, sender) = std::os::unix::net::UnixStream::pair()?;
+    receiver.set_nonblocking(true)?;
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::low_level::pipe::register(signal, sender.try_clone()?)?;
+    }
+    Ok(UnixStream::from_std(receiver))
+}
