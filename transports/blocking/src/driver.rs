@@ -56,7 +56,8 @@ impl Driver {
         let mail = self.poll(mailbox, timeout);
         let mut ready = std::mem::take(&mut self.ready);
         for (socket, direction) in ready.drain(..) {
-            while let Some(done) = self.sockets.retry(socket, direction) {
+            self.sockets.note(socket, direction);
+            while let Some(done) = self.sockets.retry(socket) {
                 self.complete(machine, done);
             }
         }

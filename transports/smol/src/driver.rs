@@ -173,7 +173,8 @@ impl<S: Service> Driver<S> {
         self.bell.take(&mut ready);
         for (socket, direction) in ready.drain(..) {
             self.watches.woken(socket, direction);
-            while let Some(done) = self.sockets.retry(socket, direction) {
+            self.sockets.note(socket, direction);
+            while let Some(done) = self.sockets.retry(socket) {
                 self.complete(done);
             }
             self.arm(socket);

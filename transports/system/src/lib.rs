@@ -39,7 +39,8 @@
 //!             return;
 //!         }
 //!         for (socket, ready) in wait(&sockets, timeout) {
-//!             while let Some(done) = sockets.retry(socket, ready) {
+//!             sockets.note(socket, ready);
+//!             while let Some(done) = sockets.retry(socket) {
 //!                 machine.complete(clock.now(), done).expect("as above");
 //!             }
 //!         }

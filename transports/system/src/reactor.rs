@@ -150,7 +150,8 @@ impl<M: Machine, R: Registry> Reactor<M, R> {
         if self.trigger == Trigger::Oneshot {
             entry.watched = Interest::NONE;
         }
-        while let Some(done) = self.sockets.retry(socket, ready) {
+        entry.note(ready);
+        while let Some(done) = self.sockets.retry(socket) {
             self.complete(done);
             self.turn();
         }

@@ -17,8 +17,8 @@ pub type Handle = Arc<TcpStream>;
 
 /// Real sockets under the names that the core gives them.
 ///
-/// Operations are attempted as soon as they are worth a try; those that would block wait here until [`Sockets::retry`] is called for a
-/// socket that is ready. Nothing here blocks, and nothing here decides.
+/// Operations are attempted as soon as they are worth a try; those that would block wait here until [`Sockets::note`] says
+/// that the socket is ready, and [`Sockets::retry`] tries again. Nothing here blocks, and nothing here decides.
 ///
 /// A try is saved where its result is known: a socket that has given less than was asked for is empty, and a new one has nothing
 /// to read. Such a receive waits at once, and the poller says when it is worth a try. So the steady state of a message and its answer is one
@@ -159,17 +159,22 @@ impl Sockets {
         }
     }
 
-    /// The socket is ready: tries again what waits. `Some` is a completion; there may be more than one, so call this until `None`.
-    pub fn retry(&mut self, socket: SocketId, ready: Ready) -> Option<Completion> {
-        let entry = find(&mut self.entries, self.first, socket)?;
-        entry.note(ready);
-        match ready {
-            Ready::Readable => entry.retry_recv(&mut self.buffer).or_else(|| self.retry_accept(socket)),
-            Ready::Writable => entry.retry_write(),
-            Ready::Ended => {
-                entry.retry_recv(&mut self.buffer).or_else(|| entry.retry_write()).or_else(|| self.retry_accept(socket))
-            }
+    /// The poller's news: the socket is ready. Follow it with [`Sockets::retry`].
+    pub fn note(&mut self, socket: SocketId, ready: Ready) {
+        if let Some(entry) = self.entry(socket) {
+            entry.note(ready);
         }
+    }
+
+    /// Tries again what waits for the socket and is worth a try. `Some` is a completion; there may be more than one, so call this until
+    /// `None`.
+    pub fn retry(&mut self, socket: SocketId) -> Option<Completion> {
+        let entry = find(&mut self.entries, self.first, socket)?;
+        if let Some(done) = entry.retry_recv(&mut self.buffer).or_else(|| entry.retry_write()) {
+            return Some(done);
+        }
+        let op = entry.next_accept()?;
+        self.accept_now(op)
     }
 
     /// The socket cannot be watched, for this reason, so nothing would ever be heard of it: what waits for it fails. What that means is for
@@ -231,11 +236,6 @@ impl Sockets {
                 None
             }
         }
-    }
-
-    fn retry_accept(&mut self, listener: SocketId) -> Option<Completion> {
-        let op = self.entry(listener)?.next_accept()?;
-        self.accept_now(op)
     }
 
     fn accept_now(&mut self, op: AcceptOp) -> Option<Completion> {
