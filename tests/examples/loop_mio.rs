@@ -98,8 +98,8 @@ fn serve(address: SocketAddr, limit: usize) -> io::Result<ServerReport> {
         for event in &events {
             let Token(token) = event.token();
             if event.token() == SIGNAL {
-                // It is said again only if something comes after the last byte was read.
-                while matches!(signals.read(&mut [0; 16]), Ok(1..)) {
+                // A byte for each signal, until there is none: only then is a new one reported.
+                while matches!(signals.read(&mut [0; 1]), Ok(1..)) {
                     reactor.call(|node, now| if draining { node.stop(now) } else { node.drain(now, now + DRAIN) });
                     draining = true;
                 }

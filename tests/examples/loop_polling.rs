@@ -107,7 +107,7 @@ fn serve(address: SocketAddr, limit: usize) -> io::Result<ServerReport> {
         }
         for event in events.iter() {
             if event.key == SIGNAL {
-                while matches!(signals.read(&mut [0; 16]), Ok(1..)) {
+                while matches!(signals.read(&mut [0; 1]), Ok(1..)) {
                     reactor.call(|node, now| if draining { node.stop(now) } else { node.drain(now, now + DRAIN) });
                     draining = true;
                 }

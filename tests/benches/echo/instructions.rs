@@ -40,7 +40,10 @@ pub(crate) fn run(servers: &[&Server]) -> io::Result<()> {
 fn count(server: &Server, workload: Workload, operations: u64) -> io::Result<(u64, u64)> {
     let output = std::env::temp_dir().join(format!("sansock-bench-callgrind-{}", std::process::id()));
     let file = format!("--callgrind-out-file={}", output.display());
-    let running = Running::start_under(server, &["valgrind", "-q", "--tool=callgrind", &file])?;
+    let running = Running::start_under(
+        server,
+        &["valgrind", "-q", "--tool=callgrind", "--max-threads=2000", "--log-file=/dev/null", &file],
+    )?;
     let mut load = workload.connect(running.address)?;
     let operations = load.run(Limit::Operations(operations))?;
     drop(load);

@@ -172,10 +172,9 @@ fn winsock_progress(code: i32) -> Progress {
 }
 
 pub(crate) fn recv(socket: &Socket, op: RecvOp, buffer: &mut ReceiveBuffer) -> Attempt<RecvOp> {
-    let room = buffer.room(op.max());
-    match retrying(|| io::Read::read(&mut &*socket, room)) {
-        Ok(0) => Attempt::Done(op.eof()),
-        Ok(count) => Attempt::Done(op.data(buffer.take(count))),
+    match retrying(|| buffer.receive(op.max(), |room| io::Read::read(&mut &*socket, room))) {
+        Ok(data) if data.is_empty() => Attempt::Done(op.eof()),
+        Ok(data) => Attempt::Done(op.data(data)),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Attempt::Again(op),
         Err(error) => Attempt::Done(op.failed(fault_of(&error, OpKind::Recv))),
     }
