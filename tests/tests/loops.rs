@@ -136,12 +136,11 @@ fn fill(stream: &mut TcpStream) {
     let mut idle_turns = 0;
     // The server takes some more after it seems to take nothing.
     while idle_turns < 1000 {
-        match stream.write(&[0; 64 * 1024]) {
-            Ok(_) => idle_turns = 0,
-            Err(_) => {
-                idle_turns += 1;
-                thread::yield_now();
-            }
+        if stream.write(&[0; 64 * 1024]).is_ok_and(|count| count > 0) {
+            idle_turns = 0;
+        } else {
+            idle_turns += 1;
+            thread::yield_now();
         }
     }
 }

@@ -185,7 +185,7 @@ fn what_nobody_waits_for_does_not_spin_and_is_not_lost() {
         // The second message finds the receiver paused, but watched for the first.
         let run = serve(
             trigger,
-            |_: &Peer| Verdict::Accept(Napping::default()),
+            |_: &Peer| Verdict::Accept(Napping),
             |mut peer| {
                 peer.write_all(b"a").unwrap();
                 peer.read_exact(&mut [0]).unwrap();
@@ -204,7 +204,6 @@ fn what_nobody_waits_for_does_not_spin_and_is_not_lost() {
 }
 
 /// Pauses after each message, for a while.
-#[derive(Default)]
 struct Napping;
 
 impl Handler for Napping {
