@@ -62,11 +62,17 @@ pub(crate) fn ready(sockets: &mut Sockets) -> Vec<Completion> {
     let ready: Vec<_> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
     let mut completions = Vec::new();
     for ((socket, direction), _) in watched.into_iter().zip(ready).filter(|(_, ready)| *ready) {
-        while let Some(done) = sockets.retry(socket, direction) {
+        while let Some(done) = retry(sockets, socket, direction) {
             completions.push(done);
         }
     }
     completions
+}
+
+/// The poller says that the socket is ready: what comes of it first.
+pub(crate) fn retry(sockets: &mut Sockets, socket: SocketId, ready: Ready) -> Option<Completion> {
+    sockets.note(socket, ready);
+    sockets.retry(socket)
 }
 
 /// A connection in the table under `name(1)`, and its peer.
