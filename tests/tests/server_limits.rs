@@ -82,7 +82,7 @@ fn address_of(said: &mut impl BufRead) -> SocketAddr {
 #[test]
 fn x017_everybody_is_served_although_descriptors_run_out() {
     const CLIENTS: usize = 60;
-    for transport in [Transport::Smol] {
+    for transport in [Transport::Blocking, Transport::Smol] {
         for limit in 30..33 {
             let script = format!("ulimit -n {limit}");
             let mut child = child("in_a_child_descriptors_run_out", transport, Some(&script)).spawn().unwrap();

@@ -1,5 +1,6 @@
 //! One thread, one machine: the loop.
 
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::thread;
@@ -7,7 +8,8 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use sansock::{Completion, Machine, Output, SocketId, Timestamp};
+use sansock::{Completion, Machine, Op, OpKind, Output, SocketId, Timestamp};
+use sansock_system::fault::fault_of;
 use sansock_system::{Clock, Interest, Observer, Ready, Sockets};
 
 /// So many outputs are handled before the mailbox and the clock are looked at again: a peer that sends without a pause must not keep
@@ -30,8 +32,15 @@ impl Driver {
         Self { sockets, clock, observer, ready: Vec::new() }
     }
 
-    /// Does what the machine wants, up to the limit of a turn. True if it has nothing more to do.
-    pub(crate) fn turn<M: Machine>(&mut self, machine: &mut M, mut on_event: impl FnMut(&mut Self, M::Event)) -> bool {
+    /// Does what the machine wants, up to the limit of a turn. True if it has nothing more to do. Before a connection can come about,
+    /// `prepare` is told how many operations are in flight, which is at least the number of connections that can; if it fails, so does
+    /// the operation.
+    pub(crate) fn turn<M: Machine>(
+        &mut self,
+        machine: &mut M,
+        prepare: impl Fn(usize) -> io::Result<()>,
+        mut on_event: impl FnMut(&mut Self, M::Event),
+    ) -> bool {
         for _ in 0..OUTPUTS_PER_TURN {
             match machine.poll() {
                 None => return true,
@@ -40,7 +49,19 @@ impl Driver {
                     if let Some(observer) = &self.observer {
                         observer.submitted(self.clock.now(), &op);
                     }
-                    if let Some(done) = self.sockets.submit(op) {
+                    let unprepared = |kind| prepare(machine.in_flight()).err().map(|error| fault_of(&error, kind));
+                    let done = match op {
+                        Op::Accept(op) => match unprepared(OpKind::Accept) {
+                            Some(fault) => Some(op.failed(fault)),
+                            None => self.sockets.submit(Op::Accept(op)),
+                        },
+                        Op::Connect(op) => match unprepared(OpKind::Connect) {
+                            Some(fault) => Some(op.failed(fault)),
+                            None => self.sockets.submit(Op::Connect(op)),
+                        },
+                        op => self.sockets.submit(op),
+                    };
+                    if let Some(done) = done {
                         self.complete(machine, done);
                     }
                 }

@@ -31,6 +31,11 @@ impl<T> Mailbox<T> {
         Ok(Self { state: Mutex::new(State { queue: VecDeque::new(), closed: false }), limit, reader, writer })
     }
 
+    /// The same queue with another limit.
+    pub(crate) fn with_limit(self, limit: usize) -> Self {
+        Self { limit, ..self }
+    }
+
     /// Adds an entry, whatever is there already. Once the owner has closed the mailbox, the entry is dropped.
     pub(crate) fn put(&self, entry: T) {
         let mut state = self.lock();

@@ -10,8 +10,7 @@ use sansock::{CloseReport, Handler, Order, Service, SocketId};
 use sansock_system::{Clock, Observer, Sockets};
 
 use crate::driver::Driver;
-use crate::mailbox::Mailbox;
-use crate::session::{self, Directory, Shared};
+use crate::session::{self, Shared};
 use crate::supervisor::{Notice, Sorted, Supervisor};
 
 /// What others tell a supervisor's thread.
@@ -125,7 +124,7 @@ where
     <P::Service as Service>::Handler: Send + 'static,
     Message<P>: Send + 'static,
 {
-    let shared = Arc::new(Shared { clock, observer, directory: Directory::new(), supervisor: Mailbox::new(usize::MAX)? });
+    let shared = Arc::new(Shared::new(clock, observer)?);
     let own = Arc::clone(&shared);
     let thread = thread::Builder::new().name("supervisor".into()).spawn(move || Threads::new(own, on_notice).run(machine))?;
     Ok(Running { shared, thread: Some(thread) })
@@ -166,15 +165,19 @@ impl<M: Send + 'static, F: FnMut(Notice)> Threads<M, F> {
         let mut stopped = None;
         let mut commands = VecDeque::new();
         loop {
-            let idle = driver.turn(&mut machine, |driver, event| match P::sort(event) {
-                Sorted::Opened { socket, peer, session } => {
-                    self.open(driver, session);
-                    (self.on_notice)(Notice::Opened { socket, peer });
-                }
-                Sorted::Order { socket, order } => shared.directory.order(socket, order),
-                Sorted::Notice(notice) => (self.on_notice)(notice),
-                Sorted::Stopped(report) => stopped = Some(report),
-            });
+            let idle = driver.turn(
+                &mut machine,
+                |connections| shared.prepare(connections),
+                |driver, event| match P::sort(event) {
+                    Sorted::Opened { socket, peer, session } => {
+                        self.open(driver, session);
+                        (self.on_notice)(Notice::Opened { socket, peer });
+                    }
+                    Sorted::Order { socket, order } => shared.directory.order(socket, order),
+                    Sorted::Notice(notice) => (self.on_notice)(notice),
+                    Sorted::Stopped(report) => stopped = Some(report),
+                },
+            );
             if let Some(report) = stopped {
                 return report;
             }

@@ -1,6 +1,7 @@
 //! The thread of one connection.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -89,6 +90,30 @@ pub(crate) struct Shared<M> {
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) directory: Directory<M>,
     pub(crate) supervisor: Mailbox<Command>,
+    /// For connections that may come about.
+    spare: Mutex<Vec<Mailbox<Letter<M>>>>,
+}
+
+impl<M> Shared<M> {
+    pub(crate) fn new(clock: Clock, observer: Option<Arc<dyn Observer>>) -> io::Result<Self> {
+        let (directory, supervisor) = (Directory::new(), Mailbox::new(usize::MAX)?);
+        Ok(Self { clock, observer, directory, supervisor, spare: Mutex::new(Vec::new()) })
+    }
+
+    /// Makes the mailboxes of so many connections before they come about. A connection without one could not be served, and taking it
+    /// only to drop it is worse than leaving it in the system's queue: so it is the accept that fails, and the core backs off.
+    pub(crate) fn prepare(&self, connections: usize) -> io::Result<()> {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        while spare.len() < connections {
+            spare.push(Mailbox::new(0)?);
+        }
+        Ok(())
+    }
+
+    fn take_mailbox(&self, limit: usize) -> Option<Mailbox<Letter<M>>> {
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+        Some(spare.with_limit(limit))
+    }
 }
 
 /// Tells the supervisor that the session is gone, however its thread ends.
@@ -113,7 +138,7 @@ where
     let socket = session.socket();
     let gone = Gone { socket, report: CloseReport::LOST, shared: Arc::clone(&shared) };
     let handle = handle?;
-    let mailbox = Arc::new(Mailbox::new(session.mailbox()).ok()?);
+    let mailbox = Arc::new(shared.take_mailbox(session.mailbox())?);
     shared.directory.enter(socket, Arc::clone(&mailbox));
     thread::Builder::new().name(format!("session {socket}")).spawn(move || run(gone, session, handle, &mailbox)).ok()
 }
@@ -129,14 +154,18 @@ fn run<H: Handler>(mut gone: Gone<H::Message>, mut session: Session<H>, handle: 
     let mut closed = None;
     let mut letters = VecDeque::new();
     loop {
-        let idle = driver.turn(&mut session, |_, event| match event {
-            SessionEvent::Post { to, message } => {
-                if let Err(message) = shared.directory.post(Some(socket), to, message) {
-                    letters.push_back(Letter::Undelivered { to, message });
+        let idle = driver.turn(
+            &mut session,
+            |_| Ok(()),
+            |_, event| match event {
+                SessionEvent::Post { to, message } => {
+                    if let Err(message) = shared.directory.post(Some(socket), to, message) {
+                        letters.push_back(Letter::Undelivered { to, message });
+                    }
                 }
-            }
-            SessionEvent::Closed(report) => closed = Some(report),
-        });
+                SessionEvent::Closed(report) => closed = Some(report),
+            },
+        );
         if let Some(report) = closed {
             gone.report = report;
             return;
