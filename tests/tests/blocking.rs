@@ -12,6 +12,7 @@ use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -212,6 +213,22 @@ fn x135_a_panic_during_a_drain_does_not_keep_it_from_ending() {
     assert_nothing_is_left(&before);
 }
 
+/// Takes its time to end.
+struct Slow(Arc<AtomicUsize>);
+
+impl Handler for Slow {
+    type Message = Infallible;
+
+    fn on_data(&mut self, cx: &mut Context<'_, Infallible>, data: Bytes) {
+        cx.send(data).unwrap();
+    }
+
+    fn on_closed(&mut self, _: &CloseReport) {
+        thread::sleep(Duration::from_millis(50));
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn a_panic_of_the_supervisors_thread_leaves_no_thread_behind() {
     let _alone = exclusive();
@@ -222,14 +239,18 @@ fn a_panic_of_the_supervisors_thread_leaves_no_thread_behind() {
         Notice::Closed { .. } => panic!("at the first end"),
         _ => {}
     };
-    let server = serve(ServerConfig::new(loopback()), |_: &Peer| Verdict::Accept(Echo::default()), on_notice).unwrap();
+    let ended = Arc::new(AtomicUsize::new(0));
+    let own = Arc::clone(&ended);
+    let service = move |_: &Peer| Verdict::Accept(Slow(Arc::clone(&own)));
+    let server = serve(ServerConfig::new(loopback()), service, on_notice).unwrap();
     let Address::Ip(address) = next(&told) else { panic!("an IP address") };
     let mut stays = dial(address);
     let mut leaves = dial(address);
     assert!(echoes(&mut stays, b"here") && echoes(&mut leaves, b"here"));
     drop(leaves);
-    assert!(last_words(&mut stays).is_err(), "its session is aborted");
     assert!(catch_unwind(AssertUnwindSafe(|| server.join())).is_err(), "the panic goes on in the caller");
+    assert_eq!(ended.load(Ordering::SeqCst), 2, "every thread has been waited for");
+    assert!(last_words(&mut stays).is_err(), "its session was aborted");
     drop(stays);
     assert_nothing_is_left(&before);
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use desk::{Desk, address, config, connected_to, failed, secs, summary};
 use sansock::{
-    Address, Canonical, Completion, Connected, DialFailure, Dialer, DialerConfig, DialerEvent, Fault, FaultKind, Machine,
-    MisuseKind, Op, OpKind, OptionName, Outcome, RefusedOptions, Setting, SocketId, SocketOptions, Timestamp,
+    Address, AttemptError, Canonical, Completion, Connected, DialError, DialFailure, Dialer, DialerConfig, DialerEvent, Fault,
+    FaultKind, Machine, MisuseKind, Op, OpKind, OptionName, Outcome, RefusedOptions, Setting, SocketId, SocketOptions, Timestamp,
 };
 
 use FaultKind::{AddressNotAvailable, Cancelled, ConnectionRefused, NetworkUnreachable, SelfConnected, TimedOut, Unsupported};
@@ -71,6 +71,22 @@ fn x048_when_all_fail_every_attempt_is_kept() {
          127.0.0.1:3: creating a socket: no file descriptor left in this process (os error 24); \
          127.0.0.1:4: connection refused (os error 111)"
     );
+}
+
+#[test]
+fn x048_the_attempt_that_came_farthest_says_most_and_among_equals_the_first() {
+    let ranks = [ConnectionRefused, TimedOut, NetworkUnreachable, FaultKind::DescriptorLimit, Cancelled];
+    let attempt =
+        |kind: FaultKind| AttemptError { address: address(1), operation: Connect, fault: kind.into(), elapsed: secs(1) };
+    for best in 0..ranks.len() {
+        let attempts = ranks[best..].iter().rev().copied().map(attempt).collect();
+        let error = DialError { failure: DialFailure::AllFailed, attempts };
+        assert_eq!(error.primary().unwrap().fault.kind(), ranks[best], "of {error}");
+    }
+    let mut attempts = vec![attempt(ConnectionRefused), attempt(FaultKind::ConnectionReset)];
+    attempts[1].address = address(2);
+    let error = DialError { failure: DialFailure::AllFailed, attempts };
+    assert_eq!(error.primary().unwrap().address, address(1));
 }
 
 #[test]

@@ -26,7 +26,7 @@ use rounds::Effort;
 use servers::{SERVERS, Server};
 
 const FULL: Effort = Effort { rounds: 7, warm_up: Duration::from_millis(50), measured: Duration::from_millis(350) };
-const QUICK: Effort = Effort { rounds: 3, warm_up: Duration::from_millis(10), measured: Duration::from_millis(60) };
+const QUICK: Effort = Effort { rounds: 3, warm_up: Duration::from_millis(5), measured: Duration::from_millis(40) };
 
 struct Options {
     effort: Effort,

@@ -105,8 +105,7 @@ pub(crate) const DIALER: Layout<DialerLife> = Layout {
     ],
     routes: &[
         route(DialerLife::New, DialerLife::Failed, (Left, 8.0), (Top, 0.0), 0.6),
-        route(DialerLife::Waiting, DialerLife::Creating, (Bottom, -32.0), (Top, -32.0), 0.45),
-        route(DialerLife::Creating, DialerLife::Waiting, (Top, 24.0), (Bottom, 24.0), 0.5),
+        route(DialerLife::Waiting, DialerLife::Creating, (Bottom, 0.0), (Top, 0.0), 0.45),
         route(DialerLife::Creating, DialerLife::Ending, (Right, 0.0), (Left, -9.0), 0.4),
         route(DialerLife::Binding, DialerLife::Ending, (Right, 0.0), (Left, 0.0), 0.4),
         route(DialerLife::Connecting, DialerLife::Ending, (Right, 0.0), (Left, 9.0), 0.4),

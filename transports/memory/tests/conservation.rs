@@ -83,8 +83,8 @@ fn run(config: NetworkConfig, seed: u64, script: &[Call]) -> (Ends, u64, Hits) {
     }
     while ends.ended != [true; 2] {
         network.advance(network.now() + Duration::from_millis(10));
-        for end in 0..2 {
-            receive(&mut network, sockets[end], end, 1000, &mut ends);
+        for (end, socket) in sockets.into_iter().enumerate() {
+            receive(&mut network, socket, end, 1000, &mut ends);
         }
     }
     (ends, network.trace_hash(), network.hits())
