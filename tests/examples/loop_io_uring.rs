@@ -254,7 +254,7 @@ const POLL_FIRST: u16 = 1;
 const GROUP: u16 = 0;
 /// As many buffers as fit one page of the ring that lends them, each as large as a receive.
 const BUFFERS: u16 = 256;
-const BUFFER: usize = 16 * 1024;
+const BUFFER: usize = 64 * 1024;
 
 /// Buffers that are lent to the kernel. Where one is filled, that part is handed out, and the rest is lent again.
 struct Buffers {
