@@ -10,10 +10,11 @@ use crate::{
 };
 
 impl<S: Service> Client<S> {
-    pub(super) fn take_gone(&mut self, socket: SocketId, report: &CloseReport) -> Result<(), Misuse> {
+    pub(super) fn take_gone(&mut self, now: Timestamp, socket: SocketId, report: &CloseReport) -> Result<(), Misuse> {
         if !matches!(self.place, Place::Live(live) if live == socket) || self.is_yet_to_be_polled(socket) {
             return Err(Misuse::call(MisuseKind::UnknownSocket, "gone", self.life.name()));
         }
+        self.now = now;
         self.report.closed = Some(*report);
         self.free(socket);
         self.pump();
@@ -31,7 +32,8 @@ impl<S: Service> Client<S> {
         }
         let was_draining = self.life == SupervisorLife::Draining;
         self.step(Step::Drain);
-        if self.life != SupervisorLife::Draining || (was_draining && deadline >= self.drain_deadline) {
+        // Of two deadlines that are over, none is earlier.
+        if self.life != SupervisorLife::Draining || (was_draining && deadline.max(self.now) >= self.drain_deadline) {
             return;
         }
         // The earliest deadline wins.
@@ -67,17 +69,21 @@ impl<S: Service> Client<S> {
         }
     }
 
-    pub(super) fn take_completion(&mut self, done: Completion) -> Result<(), Misuse> {
+    /// What is refused changes nothing, not even the time.
+    pub(super) fn take_completion(&mut self, now: Timestamp, done: Completion) -> Result<(), Misuse> {
         let id = done.id();
         if self.runtime.owns(id) {
             let event = self.runtime.complete(self.life, id, done.outcome())?;
+            self.now = now;
             self.on_runtime(event);
         } else if let Place::Closing(socket, flight) = self.place
             && socket == id.socket()
         {
             self.take_disposal(id, flight, done.outcome())?;
+            self.now = now;
         } else {
-            self.dialer.complete(self.now, done)?;
+            self.dialer.complete(now, done)?;
+            self.now = now;
         }
         self.pump();
         Ok(())

@@ -104,10 +104,10 @@ impl<S: Service> Client<S> {
     /// # Errors
     /// [`Misuse`] if it was started or stopped before.
     pub fn start(&mut self, now: Timestamp) -> Result<(), Misuse> {
-        self.tick(now);
         if self.life != SupervisorLife::New {
             return Err(Misuse::call(MisuseKind::WrongState, "start", self.life.name()));
         }
+        self.tick(now);
         self.step(crate::state::SupervisorLifeEvent::Start);
         Ok(())
     }
@@ -117,8 +117,7 @@ impl<S: Service> Client<S> {
     /// # Errors
     /// [`Misuse`] if no session of this name is out: none was, or it is not polled yet.
     pub fn gone(&mut self, now: Timestamp, socket: SocketId, report: &CloseReport) -> Result<(), Misuse> {
-        self.tick(now);
-        self.take_gone(socket, report)
+        self.take_gone(self.now.max(now), socket, report)
     }
 
     /// Gives up dialling, or tells the session to finish, and aborts it at `deadline`. A second call can only bring the deadline forward.
@@ -165,8 +164,7 @@ impl<S: Service> Machine for Client<S> {
     }
 
     fn complete(&mut self, now: Timestamp, done: Completion) -> Result<(), Misuse> {
-        self.tick(now);
-        let result = self.take_completion(done);
+        let result = self.take_completion(self.now.max(now), done);
         if result.is_err() {
             self.report.refused_completions = self.report.refused_completions.saturating_add(1);
         }

@@ -115,10 +115,10 @@ impl Dialer {
     /// # Errors
     /// [`Misuse`] if it was started or cancelled before.
     pub fn start(&mut self, now: Timestamp) -> Result<(), Misuse> {
-        self.tick(now);
         if self.life != DialerLife::New {
             return Err(self.misuse("start"));
         }
+        self.tick(now);
         self.overall = self.config.overall.map_or(Timestamp::NEVER, |span| self.now + span);
         self.life.step(Step::Start);
         self.move_on();
@@ -137,10 +137,10 @@ impl Dialer {
     /// # Errors
     /// [`Misuse`] unless [`Dialer::wants_slot`]; the name stays the caller's.
     pub fn offer(&mut self, now: Timestamp, slot: SocketId) -> Result<(), Misuse> {
-        self.tick(now);
         if !self.wants_slot() {
             return Err(self.misuse("offer a slot"));
         }
+        self.tick(now);
         self.life.step(Step::Offer);
         self.attempt = Some(Attempt {
             slot,

@@ -15,7 +15,8 @@ impl<S: Service> Server<S> {
         }
         let was_draining = self.life == SupervisorLife::Draining;
         self.step(Step::Drain);
-        if self.life != SupervisorLife::Draining || (was_draining && deadline >= self.drain_deadline) {
+        // Of two deadlines that are over, none is earlier.
+        if self.life != SupervisorLife::Draining || (was_draining && deadline.max(self.now) >= self.drain_deadline) {
             return;
         }
         // The earliest deadline wins.
