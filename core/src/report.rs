@@ -156,28 +156,3 @@ impl fmt::Display for CloseReason {
         })
     }
 }
-
-impl CloseReason {
-    /// The reason's byte in a canonical encoding: its class, without what the fault was. Zero stands for no reason.
-    pub(crate) const fn code(self) -> u8 {
-        match self {
-            Self::Finished => 1,
-            Self::ClosedAfterFlush => 2,
-            Self::Aborted => 3,
-            Self::Ordered => 4,
-            Self::DrainDeadline => 5,
-            Self::ClosingTimeout => 6,
-            Self::LingerGap => 7,
-            Self::LingerBytes => 8,
-            Self::ReadIdle => 9,
-            Self::WriteStall => 10,
-            Self::HalfClosed => 11,
-            Self::Paused => 12,
-            Self::Fault { .. } => 13,
-            Self::Broken(_) => 14,
-            Self::TransportFault { .. } => 15,
-            Self::HandlerFailed => 16,
-            Self::Lost => 17,
-        }
-    }
-}

@@ -3,35 +3,77 @@
 use alloc::vec::Vec;
 
 use super::Connection;
-use crate::state::Table;
-use crate::{Canonical, Timestamp, encode};
+use crate::state::{Life, Table};
+use crate::{Canonical, Ending, Timestamp, encode};
 
-/// Life, halves, flights, queue, credit, what waits to be polled, deadlines relative to `now`. Left out: the socket's name, stamps,
-/// byte counters, and the latest time seen.
+/// Life, flights, what waits to be polled; and what the rest of the life depends on: at first the halves, queue, credit and deadlines
+/// relative to `now`, towards the end less and less. Left out: the socket's name, stamps, the latest time seen, and what only the report
+/// tells: byte counters and reasons.
 impl Canonical for Connection {
     fn canonical(&self, now: Timestamp, out: &mut Vec<u8>) {
         let now = now.max(self.now);
-        for index in [self.life.index(), self.receive.index(), self.send.index()] {
-            encode::byte(out, index);
-        }
+        encode::byte(out, self.life.index());
         for flight in [self.recv, self.sending, self.shutdown, self.close] {
             encode::byte(out, flight.code());
         }
-        self.queue.encode(self.config.send_high, out);
-        encode::flag(out, self.blocked);
-        self.credit.encode(out);
-        // Only the receive in flight is measured against it.
-        encode::length(out, if self.recv.is_idle() { 0 } else { self.receive_size });
-        encode::number(out, self.linger_left);
-        encode::flag(out, self.abortive);
-        self.timers.encode(now, out);
-        self.receive_backoff.encode(out);
-        self.send_backoff.encode(out);
         encode::length(out, self.inbox.data.as_ref().map_or(0, bytes::Bytes::len));
         for waiting in [self.inbox.peer_finished, self.inbox.writable, self.inbox.closed] {
             encode::flag(out, waiting);
         }
-        encode::byte(out, self.ledger.reason.map_or(0, |reason| reason.code()));
-        encode::byte(out, self.ledger.cut_short.map_or(0, |reason| reason.code()));
+        match self.life {
+            Life::Open | Life::Lingering | Life::Flushing => self.encode_course(now, out),
+            Life::Ending => self.encode_ending(out),
+            Life::Closing => self.encode_outcome(out),
+            Life::Closed if self.inbox.closed => self.encode_outcome(out),
+            Life::Closed => {}
+        }
+    }
+}
+
+impl Connection {
+    fn encode_course(&self, now: Timestamp, out: &mut Vec<u8>) {
+        self.encode_halves(out);
+        self.queue.encode(self.config.send_high, out);
+        self.timers.encode(now, out);
+        self.receive_backoff.encode(out);
+        self.send_backoff.encode(out);
+        match self.life {
+            Life::Open => {
+                // Nobody who may not send any more waits for room.
+                encode::flag(out, self.blocked && self.may_send());
+                self.credit.encode(out);
+            }
+            Life::Lingering => encode::number(out, self.linger_left),
+            _ => {}
+        }
+    }
+
+    /// Nothing is asked of the socket any more; what is in flight may still bring the peer's end, or take the rest of the queue.
+    fn encode_ending(&self, out: &mut Vec<u8>) {
+        self.encode_halves(out);
+        encode::flag(out, self.abortive);
+        if self.sending.is_idle() {
+            encode::flag(out, self.queue.is_empty());
+        } else {
+            self.queue.encode(self.config.send_high, out);
+        }
+    }
+
+    fn encode_halves(&self, out: &mut Vec<u8>) {
+        encode::byte(out, self.receive.index());
+        encode::byte(out, self.send.index());
+        // Only the receive in flight is measured against it.
+        encode::length(out, if self.recv.is_idle() { 0 } else { self.receive_size });
+    }
+
+    fn encode_outcome(&self, out: &mut Vec<u8>) {
+        encode::byte(
+            out,
+            match self.report().ending {
+                Ending::Confirmed => 0,
+                Ending::Unconfirmed => 1,
+                Ending::Aborted => 2,
+            },
+        );
     }
 }
