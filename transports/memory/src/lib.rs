@@ -3,6 +3,7 @@
 //! - [`Network`]: hosts and their kernels' sockets. Calls do what Linux's do, and never block; what they cause arrives later, in virtual time.
 //! - [`Sockets`]: the operations of a machine as such calls.
 //! - [`Simulation`]: several machines on the hosts of one network.
+//! - [`closure`]: every reachable state of one machine, without a network.
 //!
 //! There are no threads, no real clock and no global state: from one seed every run is the same, and [`Simulation::trace_hash`] tells.
 //!
@@ -19,6 +20,7 @@
 
 mod calls;
 mod chance;
+pub mod closure;
 mod config;
 mod network;
 pub mod recording;
