@@ -12,6 +12,14 @@ pub const UPDATE: &str = "UPDATE_GOLDEN";
 /// They differ: the message has the first line that does, and the command that accepts the change. With `UPDATE_GOLDEN=1` the file is
 /// written instead.
 pub fn check(path: &str, new: &str, test: &str) {
+    check_by(path, new, &format!("cargo test -p sansock-tests --test {test}"));
+}
+
+/// The same for a text that another command makes.
+///
+/// # Panics
+/// As [`check`].
+pub fn check_by(path: &str, new: &str, command: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
     let old = fs::read_to_string(&file).unwrap_or_default();
     if old == new {
@@ -21,7 +29,7 @@ pub fn check(path: &str, new: &str, test: &str) {
         fs::write(&file, new).unwrap_or_else(|error| panic!("cannot write {path}: {error}"));
         return;
     }
-    panic!("{path} {}\nif that is meant: {UPDATE}=1 cargo test -p sansock-tests --test {test}", difference(&old, new));
+    panic!("{path} {}\nif that is meant: {UPDATE}=1 {command}", difference(&old, new));
 }
 
 /// The first difference, in words.

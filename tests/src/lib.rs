@@ -3,6 +3,7 @@
 
 pub mod by_hand;
 pub mod chunking;
+pub mod closure;
 pub mod drive;
 pub mod echo;
 pub mod golden;

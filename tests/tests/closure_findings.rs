@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sansock::state::Life;
 use sansock::{
-    Address, Canonical, Client, ClientConfig, CloseReason, CloseReport, Completion, Connected, Connection, ConnectionConfig,
+    Address, Canonical, Client, ClientConfig, CloseReason, CloseReport, Completion, Connection, ConnectionConfig,
     ConnectionEvent, Context, Dialer, DialerConfig, Ending, Fault, FaultKind, Handler, Machine, Node, OpId, OpKind, Outcome,
     Output, Peer, RefusedOptions, Server, SlotRange, SocketId, Stream, Timestamp, Verdict,
 };
@@ -165,7 +165,7 @@ fn the_close_of_an_unwanted_connection_is_completed_by_a_close_alone() {
     let create = operation(&mut client);
     complete(&mut client, create, Outcome::Created(RefusedOptions::NONE));
     let connect = operation(&mut client);
-    complete(&mut client, connect, Outcome::Connected(Box::new(Connected::default())));
+    complete(&mut client, connect, Outcome::Connected(Box::default()));
     let close = operation(&mut client);
     assert_eq!(close.kind(), OpKind::Close);
     for kind in OpKind::ALL.into_iter().filter(|kind| *kind != OpKind::Close) {
