@@ -433,7 +433,7 @@ fn an_address_that_does_not_answer_gives_way_to_one_that_does() {
     let hole = BlackHole::new();
     let (server, address, told) = echo_server();
     let addresses = vec![hole.address.into(), address.into()];
-    let dialer = DialerConfig::new(addresses.clone()).unwrap().attempt(Some(Duration::from_millis(50))).unwrap();
+    let dialer = DialerConfig::new(addresses.clone()).unwrap().attempt(Some(Duration::from_secs(1))).unwrap();
     let config = ClientConfig::new(addresses).unwrap().dialer(dialer);
     let client = connect(config, |_: &Peer| Verdict::Accept(Echo::default()), |_| {}).unwrap();
     opened(&told);
