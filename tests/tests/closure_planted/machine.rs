@@ -155,7 +155,7 @@ impl Canonical for Planted {
         out.push(u8::from(self.again.is_some()));
         match self.mistake {
             Mistake::Counts => out.extend(self.polls.to_le_bytes()),
-            Mistake::Circles => out.push(u8::from(self.polls % 2 == 0)),
+            Mistake::Circles => out.push(u8::from(self.polls.is_multiple_of(2))),
             _ => {}
         }
     }
