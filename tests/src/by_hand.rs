@@ -203,21 +203,37 @@ impl<M: Machine> ByHand<M> {
         self.cancelled.iter().map(|id| id.kind()).collect()
     }
 
+    /// Takes the receive out of the transport's hands, to complete it without polling.
+    ///
+    /// # Panics
+    /// There is none.
+    pub fn take_recv(&mut self) -> RecvOp {
+        self.recv.take().expect("a receive in flight")
+    }
+
+    /// Takes the send out of the transport's hands, to complete it without polling.
+    ///
+    /// # Panics
+    /// There is none.
+    pub fn take_send(&mut self) -> SendOp {
+        self.send.take().expect("a send in flight")
+    }
+
     /// The receive comes to these bytes.
     pub fn receive(&mut self, data: impl Into<Bytes>) {
-        let op = self.recv.take().expect("a receive in flight");
+        let op = self.take_recv();
         self.complete(op.data(data.into()));
     }
 
     /// The receive comes to the peer's FIN.
     pub fn receive_eof(&mut self) {
-        let op = self.recv.take().expect("a receive in flight");
+        let op = self.take_recv();
         self.complete(op.eof());
     }
 
     /// The transport takes so many bytes of the send.
     pub fn sent(&mut self, count: usize) {
-        let op = self.send.take().expect("a send in flight");
+        let op = self.take_send();
         self.complete(op.sent(count));
     }
 

@@ -119,7 +119,7 @@ fn x108_ending_our_direction_of_a_connection_that_is_gone_does_nothing() {
     by_hand.close_done();
     by_hand.events();
     by_hand.call(|stream, now| stream.half_close(now));
-    assert_eq!(by_hand.in_flight(), []);
+    assert_eq!((by_hand.in_flight(), by_hand.machine.deadline()), (vec![], None));
     assert_eq!(by_hand.events(), []);
 }
 
@@ -163,6 +163,19 @@ fn x111_an_abort_cuts_a_graceful_ending_short_and_nothing_else_repeated_makes_a_
     let report = closed(by_hand);
     assert_eq!((report.ending, report.reason), (Ending::Aborted, CloseReason::Finished));
     assert_eq!(report.cut_short, Some(CloseReason::Aborted));
+}
+
+// A4, X111: what has ended gracefully, and is being cancelled, can still be reset.
+#[test]
+fn an_abort_while_a_graceful_ending_waits_for_what_it_has_cancelled_resets() {
+    let mut by_hand = lingering();
+    by_hand.pass(seconds(5));
+    assert_eq!(by_hand.cancelled(), [Recv]);
+    by_hand.call(|stream, now| stream.abort(now));
+    by_hand.complete_cancelled();
+    assert!(by_hand.close().abortive());
+    let report = closed(by_hand);
+    assert_eq!((report.ending, report.cut_short), (Ending::Aborted, Some(CloseReason::LingerGap)));
 }
 
 // C2, C3: over a dead transport, which completes only what was cancelled, and Close.
@@ -238,8 +251,9 @@ fn x117_a_connection_is_not_half_closed_for_ever() {
     by_hand.events();
     by_hand.pass(seconds(59));
     by_hand.send("x").expect("room");
+    by_hand.pass(seconds(59));
     by_hand.sent_all();
-    assert_eq!(by_hand.pass_to_deadline(), seconds(60));
+    assert_eq!(by_hand.pass_to_deadline(), seconds(60), "handed over and taken each put it off");
     by_hand.shutdown_done();
     let report = closed(by_hand);
     assert_eq!((report.ending, report.reason), (Ending::Confirmed, CloseReason::HalfClosed));
@@ -357,6 +371,14 @@ fn after_the_application_has_ended_it_hears_of_nothing_but_the_end() {
         |connection, now| connection.abort(now),
     ];
     for call in calls {
+        let mut by_hand = connection();
+        let arrived = by_hand.take_recv().data("not yet polled".into());
+        by_hand.input(|machine| {
+            machine.complete(Timestamp::ZERO, arrived).expect("in flight");
+            call(machine, Timestamp::ZERO);
+        });
+        assert_eq!(by_hand.events(), []);
+
         let mut by_hand = connection();
         by_hand.call(|stream, now| stream.pause(now));
         by_hand.receive("held back");

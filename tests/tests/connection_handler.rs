@@ -166,6 +166,47 @@ fn x141_a_handlers_timer_fires_once_for_each_look_at_the_time() {
     assert_eq!(by_hand.machine.handler().seen, ["open", "timer B", "timer B"]);
 }
 
+/// Counts how often its timer fires.
+#[derive(Default)]
+struct Alarm(usize);
+
+impl Handler for Alarm {
+    type Message = Infallible;
+
+    fn on_open(&mut self, cx: &mut Context<'_, Infallible>) {
+        cx.set_timer(TimerId::D, Duration::from_secs(1));
+    }
+
+    fn on_data(&mut self, _: &mut Context<'_, Infallible>, _: Bytes) {}
+
+    fn on_timer(&mut self, _: &mut Context<'_, Infallible>, _: TimerId) {
+        self.0 += 1;
+    }
+}
+
+// A12, F8, X140
+#[test]
+fn a_handlers_timer_fires_once() {
+    let mut by_hand = ByHand::session(ConnectionConfig::default().read_idle(None).expect("off"), Alarm::default());
+    for _ in 0..3 {
+        by_hand.pass(Duration::from_secs(100));
+    }
+    assert_eq!(by_hand.machine.handler().0, 1);
+}
+
+// A3, B2
+#[test]
+fn x080_what_a_pause_holds_back_reaches_the_handler_after_it() {
+    let mut by_hand = session(Witness { on_mark: Some(Call(|cx| cx.pause())), ..Witness::default() });
+    tell(&mut by_hand, |cx| cx.pause());
+    by_hand.receive("held back");
+    assert_eq!(by_hand.in_flight(), []);
+    assert_eq!(by_hand.machine.handler().seen, ["open"]);
+    tell(&mut by_hand, |cx| cx.resume());
+    assert_eq!(by_hand.machine.handler().seen, ["open", "held back"]);
+    assert_eq!(by_hand.in_flight(), [Recv]);
+}
+
 // A12, F9
 #[test]
 fn a_timer_that_was_cleared_does_not_fire_and_none_outlives_the_connection() {

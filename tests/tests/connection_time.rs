@@ -236,6 +236,21 @@ fn a_pause_that_is_over_when_the_peer_has_ended_ends_nothing() {
 }
 
 #[test]
+fn a_pause_is_counted_from_its_beginning_whatever_happens_meanwhile() {
+    let config = config().receive_credit(2);
+    let mut by_hand = ByHand::connection(config);
+    by_hand.receive("x");
+    by_hand.call(|stream, now| stream.pause(now));
+    by_hand.pass(seconds(10));
+    by_hand.receive("y");
+    by_hand.pass(seconds(10));
+    by_hand.call(|stream, now| stream.resume(now));
+    assert_eq!(by_hand.until_deadline(), Some(seconds(20)), "without credit it is still no better");
+    by_hand.call(|connection, now| connection.grant(now, 5));
+    assert_eq!(by_hand.until_deadline(), Some(seconds(10)), "the peer's time again");
+}
+
+#[test]
 fn a_pause_after_the_peers_end_was_delivered_is_not_counted() {
     let mut by_hand = connection();
     by_hand.receive_eof();

@@ -185,8 +185,7 @@ fn writable_does_not_come_once_sending_has_ended() {
     // Not even if the queue had fallen before, and nobody has polled since.
     let mut by_hand = narrow();
     by_hand.send("abcdefgh").expect("room");
-    let id = by_hand.sending().id();
-    let sent = sansock::Completion::from_raw(id, sansock::Outcome::Sent(8));
+    let sent = by_hand.take_send().sent(8);
     by_hand.input(|machine| {
         machine.complete(sansock::Timestamp::ZERO, sent).expect("in flight");
         machine.half_close(sansock::Timestamp::ZERO);
@@ -229,14 +228,13 @@ fn x086_each_message_puts_the_idle_time_out_off() {
 fn x088_data_then_the_end_then_the_fault() {
     let mut by_hand = connection();
     by_hand.send("abc").expect("room");
-    // Nobody polls in between.
-    let (recv, send) = (by_hand.recv().id(), by_hand.sending().id());
+    let (received, failed) =
+        (by_hand.take_recv().data("abc".into()), by_hand.take_send().failed(FaultKind::ConnectionReset.into()));
     let now = by_hand.now;
+    // Nobody polls in between.
     by_hand.input(|machine| {
-        let received = sansock::Completion::from_raw(recv, sansock::Outcome::Data("abc".into()));
         machine.complete(now, received).expect("in flight");
-        let fault = sansock::Outcome::Failed(FaultKind::ConnectionReset.into());
-        machine.complete(now, sansock::Completion::from_raw(send, fault)).expect("in flight");
+        machine.complete(now, failed).expect("in flight");
     });
     assert_eq!(by_hand.events(), [data("abc")]);
     by_hand.close_done();
@@ -362,7 +360,6 @@ fn sending_after_our_end_gives_everything_back() {
 #[test]
 fn x147_credit_does_not_overflow() {
     let mut by_hand = ByHand::connection(ConnectionConfig::default().receive_credit(1));
-    by_hand.call(|connection, now| connection.grant(now, u64::MAX));
     by_hand.call(|connection, now| connection.grant(now, u64::MAX));
     by_hand.receive("x");
     assert_eq!(by_hand.recv().max(), 64 * 1024);
