@@ -360,7 +360,9 @@ fn a_bind_that_fails_costs_its_address_alone_and_is_not_tried_again() {
     desk.done(op.failed(AddressNotAvailable.into()));
     assert!(!desk.close());
     assert_eq!(desk.refuse(ConnectionRefused), address(2));
-    assert_eq!(desk.failure().attempts[0].operation, Bind);
+    let error = desk.failure();
+    assert_eq!(error.attempts[0].operation, Bind);
+    assert!(error.to_string().starts_with("127.0.0.1:1: binding: address not available; "), "{error}");
 }
 
 #[test]
@@ -453,6 +455,25 @@ fn the_encoding_tells_states_apart_and_nothing_else() {
     let early = encodings(Timestamp::ZERO);
     assert_eq!(early, encodings(Timestamp::from_secs(1_000_000)));
     assert_eq!(early.iter().collect::<BTreeSet<_>>().len(), early.len());
+}
+
+// Why it has been given up is told later, so it is part of the state: not at all, by the owner, by the time.
+#[test]
+fn the_encoding_tells_why_no_further_address_is_tried() {
+    let closing = |cancel| {
+        let mut desk = Desk::dial(&[1, 2]);
+        let op = desk.connect();
+        desk.done(op.failed(ConnectionRefused.into()));
+        let _close = desk.closing();
+        let going_on = encoding(&desk);
+        if cancel {
+            desk.dialer.cancel(desk.now);
+            assert_ne!(encoding(&desk), going_on);
+        }
+        desk.wait(secs(30));
+        encoding(&desk)
+    };
+    assert_ne!(closing(true), closing(false));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 mod desk;
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,14 +70,45 @@ fn x010_a_listener_for_ipv6_takes_no_ipv4_whatever_the_system_likes() {
     let address = SocketAddr::from(([0_u16; 8], 0));
     let mut listener = Listener::new(name(1), Arc::new(ListenerConfig::new(address)));
     listener.start(NOW).unwrap();
-    match now(&mut listener, &mut sockets) {
-        Outcome::Created(refused) => {
-            assert_eq!(refused, RefusedOptions::NONE);
-            assert!(SockRef::from(&**sockets.handle(name(1)).unwrap()).only_v6().unwrap());
-        }
+    let created = now(&mut listener, &mut sockets);
+    if has_ipv6() {
+        assert_eq!(created, Outcome::Created(RefusedOptions::NONE));
+        assert!(SockRef::from(&**sockets.handle(name(1)).unwrap()).only_v6().unwrap());
+    } else {
         // X11
-        Outcome::Failed(fault) => assert_eq!(fault.kind(), FaultKind::Unsupported),
-        outcome => panic!("{outcome:?} of a creation"),
+        assert!(matches!(created, Outcome::Failed(fault) if fault.kind() == FaultKind::Unsupported), "{created:?}");
+    }
+}
+
+fn has_ipv6() -> bool {
+    TcpListener::bind(SocketAddr::from(([0_u16, 0, 0, 0, 0, 0, 0, 1], 0))).is_ok()
+}
+
+/// What is refused of an accepted socket that is to take no IPv4.
+fn refused_of_accepted(address: SocketAddr) -> RefusedOptions {
+    let accepted = SocketOptions { only_v6: Setting::BestEffort(true), ..SocketOptions::default() };
+    let mut sockets = Sockets::new();
+    let mut listener = Listener::new(name(1), Arc::new(ListenerConfig::new(address).accepted_options(accepted)));
+    listener.start(NOW).unwrap();
+    for _ in 0..3 {
+        now(&mut listener, &mut sockets);
+    }
+    let address = sockets.handle(name(1)).unwrap().local_addr().unwrap();
+    listener.offer(NOW, name(2)).unwrap();
+    let _peer = TcpStream::connect(address).unwrap();
+    match now(&mut listener, &mut sockets) {
+        Outcome::Connected(connected) => connected.refused,
+        outcome => panic!("{outcome:?} of an accept"),
+    }
+}
+
+// An option of IPv6 is no option of IPv4; of a socket that is bound already it comes too late.
+#[test]
+fn only_v6_is_asked_of_ipv6_alone() {
+    assert_eq!(refused_of_accepted(loopback()), RefusedOptions::NONE);
+    if has_ipv6() {
+        let refused = refused_of_accepted(SocketAddr::from(([0_u16, 0, 0, 0, 0, 0, 0, 1], 0)));
+        assert_eq!(refused, RefusedOptions::NONE.with(OptionName::OnlyV6));
     }
 }
 

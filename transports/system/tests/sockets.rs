@@ -38,6 +38,16 @@ fn a_receive_waits_for_bytes_then_for_the_end() {
     assert_eq!(ready(&mut pair.sockets).pop().unwrap().outcome(), &Outcome::Eof);
 }
 
+#[test]
+fn a_receive_from_a_peer_that_resets_is_an_error() {
+    let mut pair = Pair::new();
+    later(&mut pair.connection, &mut pair.sockets);
+    socket2::SockRef::from(&pair.peer).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(pair.peer);
+    let done = ready(&mut pair.sockets).pop().unwrap();
+    assert!(matches!(done.outcome(), Outcome::Failed(fault) if fault.kind() == FaultKind::ConnectionReset), "{done:?}");
+}
+
 // X73, X98: a send that the socket does not take waits, and then gives what it took; receiving goes on beside it.
 #[test]
 fn a_send_waits_for_room() {
