@@ -240,6 +240,46 @@ fn how_many_a_sweep_still_takes_counts_only_while_it_sweeps() {
     assert_eq!(one.canonical(), two.canonical());
 }
 
+// How an accept was asked is not looked at any more when it comes back to a listener that ends.
+#[test]
+fn whether_an_accept_waited_does_not_count_after_a_stop() {
+    let mut waiting = listener(listener_at(80));
+    let mut sweeping = listener(listener_at(80));
+    sweeping.call(|listener, now| listener.sweep(now));
+    sweeping.fail(sweeping.the(OpKind::Accept), FaultKind::Cancelled);
+    sweeping.offer(1);
+    for drive in [&mut waiting, &mut sweeping] {
+        drive.call(|listener, now| listener.stop(now));
+        drive.events();
+    }
+    assert_eq!(waiting.canonical(), sweeping.canonical());
+}
+
+#[test]
+fn what_a_listener_has_not_said_yet_counts() {
+    let unsaid = |outcome: Outcome, stopped_before: bool| {
+        let mut drive = listener(listener_at(80));
+        drive.lazily(true);
+        if stopped_before {
+            drive.call(|listener, now| listener.stop(now));
+        }
+        drive.complete(drive.the(OpKind::Accept), outcome);
+        drive.call(|listener, now| listener.stop(now));
+        drive.canonical()
+    };
+    let failed = |kind: FaultKind| unsaid(Outcome::Failed(kind.into()), false);
+    let encodings = [
+        unsaid(connected(1), false),
+        unsaid(connected(1), true),
+        failed(FaultKind::ConnectionAborted),
+        failed(FaultKind::DescriptorLimit),
+        failed(FaultKind::BadDescriptor),
+    ];
+    for (index, one) in encodings.iter().enumerate() {
+        assert!(encodings[index + 1..].iter().all(|other| one != other), "{index}: {one:?}");
+    }
+}
+
 // A step that is over leaves no trace.
 #[test]
 fn how_far_a_start_had_come_does_not_count_after_it_was_stopped() {

@@ -21,6 +21,8 @@ pub use server::{Quiet, Verdicts, address, connected, listener_at, report};
 /// One input causes at most so many outputs, and so many more for each socket. (B5)
 const OUTPUTS: usize = 8;
 const OUTPUTS_PER_SOCKET: usize = 4;
+/// More operations than any test leaves to be wound up.
+const STEPS: usize = 1_000;
 
 /// A machine between one input and the next: it has been polled until it had nothing more to say.
 ///
@@ -167,7 +169,10 @@ where
             Op::Recv(_) | Op::Connect(_) | Op::Send(_) => true,
             _ => false,
         };
-        while let Some((id, op)) = self.operations.iter().find(|(id, op)| self.is_cancelled(**id) || !waits(op)) {
+        for steps in 0.. {
+            let next = self.operations.iter().find(|(id, op)| self.is_cancelled(**id) || !waits(op));
+            let Some((id, op)) = next else { return };
+            assert!(steps < STEPS, "C7: it goes on for ever; {id} is the next");
             let (id, cancelled) = (*id, self.is_cancelled(*id));
             let outcome = if cancelled { Outcome::Failed(FaultKind::Cancelled.into()) } else { ordinary(op) };
             self.complete(id, outcome);
