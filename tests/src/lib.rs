@@ -1,9 +1,12 @@
 //! What the tests and examples that span crates share: an echo handler, scripted handlers with a history of what they saw, the three
-//! transports behind one call, and programs as their users run them.
+//! transports behind one call, and programs as their users run them. `differential` compares the simulated sockets
+//! with Linux's.
 
 pub mod by_hand;
 pub mod chunking;
 pub mod closure;
+#[cfg(target_os = "linux")]
+pub mod differential;
 pub mod drive;
 pub mod echo;
 pub mod golden;

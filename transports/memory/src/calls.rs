@@ -1,19 +1,24 @@
-//! The socket calls: what Linux's do, without blocking.
+//! The socket calls up to the connection: what Linux's do, without blocking.
 
-use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use sansock::FaultKind;
 
-use crate::network::{Descriptor, HostId, Network, Segment};
-use crate::socket::{Socket, State};
+use crate::names::{Connection, Hold, loopback, unspecified};
+use crate::network::{Descriptor, HostId, Network};
+use crate::socket::{Family, Listener, Phase, Socket, State, Stream};
+
+/// A connect to a loopback address may take over a name that has been in TIME_WAIT for so long.
+const TIME_WAIT_TO_REUSE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// What a call that does not block comes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CallError {
-    /// It would have to wait.
+    /// It would have to wait. (EAGAIN, EINPROGRESS, EALREADY)
     WouldBlock,
+    /// Connect: the socket is connected already, or listens. (EISCONN)
+    AlreadyConnected,
     /// It failed.
     Fault(FaultKind),
 }
@@ -34,241 +39,286 @@ pub enum Received {
 }
 
 impl Network {
-    /// Creates a socket.
+    /// Creates a socket for addresses of this family.
     ///
     /// # Errors
     /// [`FaultKind::DescriptorLimit`].
-    pub fn create(&mut self, host: HostId) -> Result<Descriptor, FaultKind> {
+    pub fn create(&mut self, host: HostId, family: Family) -> Result<Descriptor, FaultKind> {
         self.take_descriptor(host)?;
-        let descriptor = self.next_descriptor();
-        self.sockets.insert(descriptor, Socket { host, local: None, state: State::Fresh, orphan: false });
-        Ok(descriptor)
+        let stream = Stream::new(self.config.send_buffer, self.config.receive_buffer);
+        let mut socket = Socket::new(host, family, stream);
+        socket.open = true;
+        Ok(Descriptor(self.sockets.insert(socket)))
     }
 
-    /// Binds a socket; port 0 takes the next free one from 32768 on. Gives the local address.
+    /// Lets the socket bind to a name although others with this option have it, as long as none of them listens, and although the
+    /// name is in TIME_WAIT (`SO_REUSEADDR`). Accepted sockets have what their listener has. Default: off.
     ///
     /// # Errors
-    /// [`FaultKind::BadDescriptor`], [`FaultKind::InvalidArgument`] if it is bound, [`FaultKind::AddressNotAvailable`],
-    /// [`FaultKind::AddressInUse`].
+    /// [`FaultKind::BadDescriptor`].
+    pub fn reuse_address(&mut self, descriptor: Descriptor, on: bool) -> Result<(), FaultKind> {
+        self.open_socket(descriptor)?.reuse_address = on;
+        self.hold_again(descriptor);
+        Ok(())
+    }
+
+    /// The bytes that the socket's buffers hold, instead of those of the configuration (`SO_SNDBUF`, `SO_RCVBUF`, without the overhead that
+    /// Linux adds). Accepted sockets have what their listener has.
+    ///
+    /// # Errors
+    /// [`FaultKind::BadDescriptor`].
+    pub fn buffers(&mut self, descriptor: Descriptor, send: Option<usize>, receive: Option<usize>) -> Result<(), FaultKind> {
+        let stream = &mut self.open_socket(descriptor)?.stream;
+        stream.send_capacity = send.unwrap_or(stream.send_capacity).max(1);
+        stream.receive_capacity = receive.unwrap_or(stream.receive_capacity).max(1);
+        Ok(())
+    }
+
+    /// Binds a socket; port 0 takes a free one of [`NetworkConfig::ports`](crate::NetworkConfig::ports). Gives the local address.
+    ///
+    /// # Errors
+    /// [`FaultKind::BadDescriptor`]; [`FaultKind::Unsupported`] for an IPv6 address on an IPv4 socket, [`FaultKind::InvalidArgument`] for the
+    /// reverse, or if it is bound; [`FaultKind::AddressNotAvailable`] if the host has no such address; [`FaultKind::AddressInUse`];
+    /// [`FaultKind::NoFreePort`] for port 0.
     pub fn bind(&mut self, descriptor: Descriptor, address: SocketAddr) -> Result<SocketAddr, FaultKind> {
-        let socket = self.sockets.get(&descriptor).ok_or(FaultKind::BadDescriptor)?;
-        let host = socket.host;
-        if socket.local.is_some() || !matches!(socket.state, State::Fresh) {
-            return Err(FaultKind::InvalidArgument);
-        }
-        if self.host_of(host, address.ip()) != Some(host) {
+        self.end_rests();
+        let socket = self.open_socket(descriptor)?;
+        check_family(socket.family, address)?;
+        let (host, family, exclusive) = (socket.host, socket.family, !socket.reuse_address);
+        let unbound = socket.state == State::Closed && socket.hold.is_none();
+        let own = self.host_of(host, address.ip()) == Some(host);
+        // Linux looks at the address first for IPv4, and last for IPv6.
+        if !own && (unbound || family == Family::V4) {
             return Err(FaultKind::AddressNotAvailable);
         }
+        if !unbound {
+            return Err(FaultKind::InvalidArgument);
+        }
+        let hold = Hold { exclusive, listening: false, bound: true };
         let local = if address.port() == 0 {
-            SocketAddr::new(address.ip(), self.free_port(host).ok_or(FaultKind::AddressInUse)?)
-        } else if self.is_bound(host, address.port()) {
+            self.any_port(host, address)?
+        } else if self.names(host).conflict(address, hold, None) {
+            // What is left of an earlier connection's name goes with it.
+            let socket = self.open_socket(descriptor)?;
+            socket.forget_address();
             return Err(FaultKind::AddressInUse);
         } else {
             address
         };
-        if let Some(socket) = self.sockets.get_mut(&descriptor) {
-            socket.local = Some(local);
-        }
+        self.names(host).hold(local, hold);
+        let socket = self.open_socket(descriptor)?;
+        socket.hold = Some((local, hold));
+        socket.local = Some(local);
+        // Linux never takes these back.
+        socket.keeps_address |= !address.ip().is_unspecified();
+        socket.keeps_port |= address.port() != 0;
         Ok(local)
     }
 
-    /// Listens. Up to `backlog` + 1 connections wait to be accepted, as on Linux. An unbound socket is bound to any free port.
+    /// Listens. Up to `backlog` + 1 connections wait to be accepted, as on Linux. An unbound socket is bound to any free port; one that
+    /// listens gets a new backlog.
     ///
     /// # Errors
-    /// [`FaultKind::BadDescriptor`], [`FaultKind::InvalidArgument`].
+    /// [`FaultKind::BadDescriptor`]; [`FaultKind::InvalidArgument`] if it is connected, or was; [`FaultKind::AddressInUse`] if another one
+    /// that listens has the name; [`FaultKind::NoFreePort`].
     pub fn listen(&mut self, descriptor: Descriptor, backlog: u32) -> Result<SocketAddr, FaultKind> {
-        let socket = self.sockets.get(&descriptor).ok_or(FaultKind::BadDescriptor)?;
-        if !matches!(socket.state, State::Fresh) {
+        self.end_rests();
+        let backlog = backlog.min(self.config.most_backlog) as usize;
+        let socket = self.open_socket(descriptor)?;
+        if socket.phase != Phase::Unconnected || !matches!(socket.state, State::Closed | State::Listen) {
             return Err(FaultKind::InvalidArgument);
         }
-        let local = match socket.local {
-            Some(local) => local,
-            None => self.bind(descriptor, SocketAddr::from(([0, 0, 0, 0], 0)))?,
-        };
-        if let Some(socket) = self.sockets.get_mut(&descriptor) {
-            socket.state = State::Listening { backlog: backlog as usize, queue: VecDeque::new() };
+        let any = SocketAddr::new(unspecified(socket.family), 0);
+        let local = socket.local.unwrap_or(any);
+        if let Some(listener) = &mut socket.listener {
+            listener.backlog = backlog;
+            return Ok(local);
         }
+        let (host, own) = (socket.host, socket.hold);
+        let hold = Hold { exclusive: !socket.reuse_address, listening: true, bound: true };
+        let local = match own {
+            None => self.any_port(host, local)?,
+            Some((name, own)) if self.names(host).conflict(name, hold, Some(own)) => return Err(FaultKind::AddressInUse),
+            Some((name, own)) => {
+                self.names(host).release(name, own);
+                name
+            }
+        };
+        self.names(host).hold(local, hold);
+        self.names(host).listen(local, descriptor);
+        let socket = self.open_socket(descriptor)?;
+        socket.hold = Some((local, hold));
+        socket.local = Some(local);
+        socket.state = State::Listen;
+        socket.listener = Some(Box::new(Listener { backlog, ..Listener::default() }));
         Ok(local)
     }
 
-    /// Takes a connection from the listener's queue: its socket and the peer's address.
+    /// Takes a connection from the listener's queue: its socket and the peer's address. It may have been reset meanwhile.
     ///
     /// # Errors
     /// [`CallError::WouldBlock`]; [`FaultKind::BadDescriptor`]; [`FaultKind::InvalidArgument`] if it does not listen;
     /// [`FaultKind::DescriptorLimit`], and the connection stays queued.
     pub fn accept(&mut self, listener: Descriptor) -> Result<(Descriptor, SocketAddr), CallError> {
-        let socket = self.sockets.get(&listener).ok_or(FaultKind::BadDescriptor)?;
+        let socket = self.open_socket(listener)?;
         let host = socket.host;
-        let State::Listening { queue, .. } = &socket.state else { return Err(FaultKind::InvalidArgument.into()) };
         // Linux asks for the descriptor first, whether or not a connection is queued.
-        if self.hosts[host.0].open >= self.hosts[host.0].descriptor_limit {
+        if self.hosts[host.index()].open >= self.hosts[host.index()].descriptor_limit {
             self.hits.descriptor_limit += 1;
             return Err(FaultKind::DescriptorLimit.into());
         }
-        let accepted = *queue.front().ok_or(CallError::WouldBlock)?;
+        let Some(waiting) = &mut self.open_socket(listener)?.listener else { return Err(FaultKind::InvalidArgument.into()) };
+        let accepted = waiting.queue.pop_front().ok_or(CallError::WouldBlock)?;
         self.take_descriptor(host)?;
-        if let Some(Socket { state: State::Listening { queue, .. }, .. }) = self.sockets.get_mut(&listener) {
-            queue.pop_front();
-        }
-        match self.sockets.get(&accepted).map(|socket| &socket.state) {
-            Some(State::Connected(stream)) => Ok((accepted, stream.remote)),
-            _ => Err(FaultKind::ConnectionAborted.into()),
+        let Some(socket) = self.socket_mut(accepted) else { return Err(FaultKind::ConnectionAborted.into()) };
+        socket.open = true;
+        socket.remote.map(|peer| (accepted, peer)).ok_or(CallError::Fault(FaultKind::ConnectionAborted))
+    }
+
+    /// Connects. The first call starts; the next one after it has succeeded or failed says so. After that the socket is connected, or as
+    /// it was before and can connect again.
+    ///
+    /// # Errors
+    /// [`CallError::WouldBlock`] when it is started and while it is under way; [`CallError::AlreadyConnected`];
+    /// [`FaultKind::ConnectionRefused`], [`FaultKind::TimedOut`]; [`FaultKind::ConnectionAborted`] if the connection came about and ended
+    /// meanwhile, or another call was told of the failure; [`FaultKind::Unsupported`] or [`FaultKind::InvalidArgument`] for an address of the
+    /// other family; [`FaultKind::NetworkUnreachable`] if no host has the address; [`FaultKind::AddressNotAvailable`] if no port is
+    /// free, or there is such a connection, or was a short while ago; [`FaultKind::BadDescriptor`].
+    pub fn connect(&mut self, descriptor: Descriptor, to: SocketAddr) -> Result<(), CallError> {
+        let socket = self.open_socket(descriptor)?;
+        match (socket.phase, socket.state) {
+            (Phase::Disconnecting, _) => Err(FaultKind::InvalidArgument.into()),
+            (Phase::Connected, _) => Err(CallError::AlreadyConnected),
+            (Phase::Connecting, State::SynSent | State::SynReceived) => Err(CallError::WouldBlock),
+            (Phase::Connecting, State::Closed) => {
+                let error = socket.error.take().unwrap_or(FaultKind::ConnectionAborted);
+                socket.phase = Phase::Unconnected;
+                self.disconnect(descriptor);
+                Err(error.into())
+            }
+            (Phase::Connecting, _) => {
+                socket.phase = Phase::Connected;
+                Ok(())
+            }
+            (Phase::Unconnected, State::Closed) => self.start_to_connect(descriptor, to),
+            (Phase::Unconnected, _) => Err(CallError::AlreadyConnected),
         }
     }
 
-    /// Connects. The first call starts; later ones say what has become of it.
-    ///
-    /// # Errors
-    /// [`CallError::WouldBlock`] while it is under way; [`FaultKind::ConnectionRefused`], [`FaultKind::TimedOut`],
-    /// [`FaultKind::NetworkUnreachable`] if no host has the address, [`FaultKind::BadDescriptor`].
-    pub fn connect(&mut self, descriptor: Descriptor, to: SocketAddr) -> Result<(), CallError> {
-        let socket = self.sockets.get_mut(&descriptor).ok_or(FaultKind::BadDescriptor)?;
-        let host = socket.host;
-        match &mut socket.state {
-            State::Connected(_) => return Ok(()),
-            State::Connecting { .. } => return Err(CallError::WouldBlock),
-            State::Refused { error } => return Err(error.take().unwrap_or(FaultKind::ConnectionAborted).into()),
-            State::Listening { .. } => return Err(FaultKind::InvalidArgument.into()),
-            State::Fresh => {}
-        }
-        if self.host_of(host, to.ip()).is_none() {
-            return Err(FaultKind::NetworkUnreachable.into());
-        }
-        let to = SocketAddr::new(if to.ip().is_unspecified() { loopback(to.ip()) } else { to.ip() }, to.port());
-        self.name_client(descriptor, host, to)?;
-        if let Some(socket) = self.sockets.get_mut(&descriptor) {
-            socket.state = State::Connecting { remote: to, attempt: 0 };
-        }
-        self.send_syn(descriptor, to, 0);
+    /// The local address, and that of the peer while there is one.
+    #[must_use]
+    pub fn addresses(&self, descriptor: Descriptor) -> (Option<SocketAddr>, Option<SocketAddr>) {
+        let Some(socket) = self.socket(descriptor).filter(|socket| socket.open) else { return (None, None) };
+        let connected = !matches!(socket.state, State::Closed | State::Listen | State::SynSent);
+        (socket.local, socket.remote.filter(|_| connected))
+    }
+
+    pub(crate) fn open_socket(&mut self, descriptor: Descriptor) -> Result<&mut Socket, FaultKind> {
+        self.socket_mut(descriptor).filter(|socket| socket.open).ok_or(FaultKind::BadDescriptor)
+    }
+
+    fn start_to_connect(&mut self, descriptor: Descriptor, to: SocketAddr) -> Result<(), CallError> {
+        self.end_rests();
+        let socket = self.open_socket(descriptor)?;
+        check_family(socket.family, to)?;
+        let (host, family) = (socket.host, socket.family);
+        // Linux: no address means the own one, for IPv4, or the loopback one.
+        let bound = socket.local.map(|local| local.ip()).filter(|ip| family == Family::V4 && !ip.is_unspecified());
+        let ip = if to.ip().is_unspecified() { bound.unwrap_or(loopback(family)) } else { to.ip() };
+        let to = SocketAddr::new(ip, to.port());
+        let there = self.host_of(host, to.ip()).ok_or(FaultKind::NetworkUnreachable)?;
+        self.name_client(descriptor, to)?;
+        let socket = self.open_socket(descriptor)?;
+        socket.remote = Some(to);
+        socket.phase = Phase::Connecting;
+        socket.state = State::SynSent;
+        socket.error = None;
+        socket.finished = false;
+        socket.stream.restart();
+        socket.stream.there = there;
+        self.send_syn(descriptor);
         Err(CallError::WouldBlock)
     }
 
-    /// Sends as much of `data` as there is room for, and says how much.
-    ///
-    /// # Errors
-    /// [`CallError::WouldBlock`]; [`FaultKind::BrokenPipe`] after a shutdown, or once the peer's reset was reported;
-    /// [`FaultKind::ConnectionReset`]; [`FaultKind::BadDescriptor`].
-    pub fn send(&mut self, descriptor: Descriptor, data: &Bytes) -> Result<usize, CallError> {
-        let capacity = self.config.send_buffer;
-        let socket = self.sockets.get_mut(&descriptor).ok_or(FaultKind::BadDescriptor)?;
-        let stream = match &mut socket.state {
-            State::Connected(stream) => stream,
-            State::Connecting { .. } => return Err(CallError::WouldBlock),
-            State::Refused { error } => return Err(error.take().unwrap_or(FaultKind::BrokenPipe).into()),
-            State::Fresh | State::Listening { .. } => return Err(FaultKind::BrokenPipe.into()),
+    /// Gives a connecting socket the name that its peer will see, and its place among the connections of the host.
+    fn name_client(&mut self, descriptor: Descriptor, to: SocketAddr) -> Result<(), FaultKind> {
+        let (now, range) = (self.now, self.config.ports);
+        let may_replace = |connection| match connection {
+            Connection::Socket(_) => false,
+            Connection::TimeWait(rest) => to.ip().is_loopback() && rest.since + TIME_WAIT_TO_REUSE <= now,
         };
-        if stream.reset || stream.shut {
-            return Err(stream.error.take().unwrap_or(FaultKind::BrokenPipe).into());
-        }
-        let room = capacity.saturating_sub(stream.outgoing.len());
-        if room == 0 {
-            self.hits.full_buffers += 1;
-            return Err(CallError::WouldBlock);
-        }
-        let most = data.len().min(room);
-        let count = if most > 1 && self.chance.one_in(self.config.short_in) { self.chance.length(most - 1) } else { most };
-        self.hits.short_sends += u64::from(count < data.len());
-        if let Some(Socket { state: State::Connected(stream), .. }) = self.sockets.get_mut(&descriptor) {
-            stream.outgoing.push(data.slice(..count));
-        }
-        self.flush(descriptor);
-        Ok(count)
-    }
-
-    /// Receives up to `most` bytes. What has arrived is given before an error is, and an error is given once.
-    ///
-    /// # Errors
-    /// [`CallError::WouldBlock`]; [`FaultKind::ConnectionReset`], [`FaultKind::BrokenPipe`]; [`FaultKind::NotConnected`];
-    /// [`FaultKind::BadDescriptor`].
-    pub fn recv(&mut self, descriptor: Descriptor, most: usize) -> Result<Received, CallError> {
-        let socket = self.sockets.get_mut(&descriptor).ok_or(FaultKind::BadDescriptor)?;
-        let stream = match &mut socket.state {
-            State::Connected(stream) => stream,
-            State::Connecting { .. } => return Err(CallError::WouldBlock),
-            State::Refused { error } => return Err(error.take().unwrap_or(FaultKind::NotConnected).into()),
-            State::Fresh | State::Listening { .. } => return Err(FaultKind::NotConnected.into()),
+        let socket = self.open_socket(descriptor)?;
+        let (host, hold, exclusive) = (socket.host, socket.hold, !socket.reuse_address);
+        let chosen = socket.local.map(|local| local.ip()).filter(|ip| !ip.is_unspecified());
+        let ip = match chosen {
+            Some(ip) => ip,
+            None => self.source_address(host, to)?,
         };
-        let available = stream.incoming.len().min(most);
-        if available == 0 {
-            return match stream.error.take() {
-                Some(error) => Err(error.into()),
-                None if stream.fin_received || stream.reset => Ok(Received::Eof),
-                None => Err(CallError::WouldBlock),
+        let (local, hold) = if let Some((name, hold)) = hold {
+            let local = SocketAddr::new(ip, name.port());
+            if let Some(Connection::Socket(other)) = self.names(host).connection(local, to)
+                && !self.take_over(other)
+            {
+                self.release_unless_kept(descriptor);
+                return Err(FaultKind::AddressNotAvailable);
+            }
+            self.names(host).release(name, hold);
+            (local, hold)
+        } else {
+            let Some(port) = self.names(host).port_to_connect(ip, to, range, may_replace) else {
+                self.hits.port_exhaustion += 1;
+                return Err(FaultKind::AddressNotAvailable);
             };
-        }
-        let short = available > 1 && self.chance.one_in(self.config.short_in);
-        let count = if short { self.chance.length(available - 1) } else { available };
-        self.hits.short_receives += u64::from(short);
-        let Some(Socket { state: State::Connected(stream), .. }) = self.sockets.get_mut(&descriptor) else {
-            return Err(FaultKind::BadDescriptor.into());
+            (SocketAddr::new(ip, port), Hold { exclusive, listening: false, bound: false })
         };
-        let data = stream.incoming.pop(count);
-        if !stream.reset {
-            self.transmit(descriptor, Segment::Window(data.len()));
-        }
-        Ok(Received::Data(data))
-    }
-
-    /// Shuts down sending: the FIN follows what is queued. A second call does nothing.
-    ///
-    /// # Errors
-    /// [`FaultKind::NotConnected`], also after a reset; [`FaultKind::BadDescriptor`].
-    pub fn shutdown(&mut self, descriptor: Descriptor) -> Result<(), FaultKind> {
-        let socket = self.sockets.get_mut(&descriptor).ok_or(FaultKind::BadDescriptor)?;
-        let State::Connected(stream) = &mut socket.state else { return Err(FaultKind::NotConnected) };
-        if stream.reset {
-            return Err(FaultKind::NotConnected);
-        }
-        stream.shut = true;
-        self.flush(descriptor);
+        self.names(host).hold(local, hold);
+        self.names(host).connect(local, to, descriptor);
+        let socket = self.open_socket(descriptor)?;
+        socket.local = Some(local);
+        socket.hold = Some((local, hold));
         Ok(())
     }
 
-    /// Closes a socket. With `abortive`, or with unread data, the peer sees a reset; otherwise what is queued is still sent, then the FIN.
-    /// Closing a listener resets what is queued. A descriptor that is not open is none of our business.
-    pub fn close(&mut self, descriptor: Descriptor, abortive: bool) {
-        let Some(socket) = self.sockets.get_mut(&descriptor) else { return };
-        if socket.orphan {
-            return;
+    /// Linux: who connects from a port that was asked for may take over a name in TIME_WAIT, and one that waits for the peer's FIN
+    /// although its socket was closed.
+    fn take_over(&mut self, other: Descriptor) -> bool {
+        let waits = self.socket(other).is_none_or(|socket| socket.rests);
+        if waits {
+            self.remove(other);
         }
-        socket.orphan = true;
-        let host = socket.host;
-        match &mut socket.state {
-            State::Connected(stream) => {
-                let reset = abortive || !stream.incoming.is_empty();
-                stream.shut = true;
-                if reset && !stream.reset {
-                    stream.reset = true;
-                    stream.outgoing.clear();
-                    self.transmit(descriptor, Segment::Reset);
-                }
-                self.flush(descriptor);
-            }
-            State::Listening { queue, .. } => {
-                for queued in std::mem::take(queue) {
-                    self.transmit(queued, Segment::Reset);
-                    self.sockets.remove(&queued);
-                }
-                self.bury(descriptor);
-            }
-            _ => self.bury(descriptor),
-        }
-        self.hosts[host.0].open -= 1;
+        waits
     }
 
-    /// The local and the peer's address.
-    #[must_use]
-    pub fn addresses(&self, descriptor: Descriptor) -> (Option<SocketAddr>, Option<SocketAddr>) {
-        let Some(socket) = self.sockets.get(&descriptor) else { return (None, None) };
-        let peer = match &socket.state {
-            State::Connected(stream) => Some(stream.remote),
-            _ => None,
-        };
-        (socket.local, peer)
+    /// The address that a host's connection to `to` comes from.
+    fn source_address(&self, host: HostId, to: SocketAddr) -> Result<std::net::IpAddr, FaultKind> {
+        let family = Family::of(to.ip());
+        if to.ip().is_loopback() {
+            return Ok(loopback(family));
+        }
+        let own = &self.hosts[host.index()].addresses;
+        let same = own.iter().find(|own| **own == to.ip());
+        same.or_else(|| own.iter().find(|own| Family::of(**own) == family)).copied().ok_or(FaultKind::NetworkUnreachable)
+    }
+
+    fn release_unless_kept(&mut self, descriptor: Descriptor) {
+        let Some(socket) = self.socket_mut(descriptor).filter(|socket| !socket.keeps_port) else { return };
+        let (host, hold) = (socket.host, socket.hold.take());
+        if let Some((name, hold)) = hold {
+            self.names(host).release(name, hold);
+        }
+    }
+
+    fn any_port(&mut self, host: HostId, address: SocketAddr) -> Result<SocketAddr, FaultKind> {
+        let range = self.config.ports;
+        if let Some(port) = self.names(host).free_port(address.ip(), range) {
+            return Ok(SocketAddr::new(address.ip(), port));
+        }
+        self.hits.port_exhaustion += 1;
+        Err(FaultKind::NoFreePort)
     }
 
     fn take_descriptor(&mut self, host: HostId) -> Result<(), FaultKind> {
-        let entry = &mut self.hosts[host.0];
+        let entry = &mut self.hosts[host.index()];
         if entry.open >= entry.descriptor_limit {
             self.hits.descriptor_limit += 1;
             return Err(FaultKind::DescriptorLimit);
@@ -276,46 +326,13 @@ impl Network {
         entry.open += 1;
         Ok(())
     }
-
-    /// Gives a connecting socket the address that its peer will see.
-    fn name_client(&mut self, descriptor: Descriptor, host: HostId, to: SocketAddr) -> Result<(), FaultKind> {
-        let own = self.hosts[host.0].addresses.iter().find(|own| own.is_ipv4() == to.is_ipv4()).copied();
-        let ip = if to.ip().is_loopback() { to.ip() } else { own.ok_or(FaultKind::NetworkUnreachable)? };
-        let port = match self.sockets.get(&descriptor).and_then(|socket| socket.local) {
-            Some(local) => local.port(),
-            None => self.free_port(host).ok_or(FaultKind::AddressNotAvailable)?,
-        };
-        if let Some(socket) = self.sockets.get_mut(&descriptor) {
-            socket.local = Some(match socket.local {
-                Some(local) if !local.ip().is_unspecified() => local,
-                _ => SocketAddr::new(ip, port),
-            });
-        }
-        Ok(())
-    }
-
-    fn is_bound(&self, host: HostId, port: u16) -> bool {
-        self.sockets.values().any(|socket| {
-            let own = !matches!(socket.state, State::Connected(_));
-            own && socket.host == host && socket.local.is_some_and(|local| local.port() == port)
-        })
-    }
-
-    fn free_port(&mut self, host: HostId) -> Option<u16> {
-        for _ in 32768..=u16::MAX {
-            let port = self.hosts[host.0].next_port;
-            self.hosts[host.0].next_port = if port == u16::MAX { 32768 } else { port + 1 };
-            if !self.is_bound(host, port) {
-                return Some(port);
-            }
-        }
-        None
-    }
 }
 
-fn loopback(family: IpAddr) -> IpAddr {
-    match family {
-        IpAddr::V4(_) => IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
-        IpAddr::V6(_) => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
+/// Linux asks an IPv6 socket for an address that is long enough, and only then for its family.
+fn check_family(family: Family, address: SocketAddr) -> Result<(), FaultKind> {
+    match (family, Family::of(address.ip())) {
+        (Family::V4, Family::V6) => Err(FaultKind::Unsupported),
+        (Family::V6, Family::V4) => Err(FaultKind::InvalidArgument),
+        _ => Ok(()),
     }
 }

@@ -9,9 +9,29 @@ use rand_pcg::rand_core::{Rng, SeedableRng};
 #[derive(Clone, Debug)]
 pub(crate) struct Chance(Pcg64Mcg);
 
+/// What a generator decides. Each purpose of each host and machine has a generator of its own, so that one more host, or one more kind
+/// of fault, does not change what the others draw.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    Jitter = 1,
+    Shortness = 2,
+    Lateness = 3,
+}
+
 impl Chance {
     pub(crate) fn new(seed: u64) -> Self {
         Self(Pcg64Mcg::seed_from_u64(seed))
+    }
+
+    /// The generator of this purpose for the host or the machine with this number.
+    pub(crate) fn of(seed: u64, purpose: Purpose, number: usize) -> Self {
+        let mut state = [0; 16];
+        state[..8].copy_from_slice(&seed.to_le_bytes());
+        state[8..].copy_from_slice(&(number as u64 | (purpose as u64) << 56).to_le_bytes());
+        // The state as it is would make the first numbers of similar seeds similar.
+        let mut first = Pcg64Mcg::from_seed(state);
+        first.next_u64();
+        Self::new(first.next_u64())
     }
 
     /// A number below `limit`; zero if there is none.
@@ -37,5 +57,26 @@ impl Chance {
         }
         let nanos = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX);
         Duration::from_nanos(self.below(nanos.saturating_add(1)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_seed_purpose_and_number_draws_on_its_own() {
+        let draw = |seed, purpose, number| Chance::of(seed, purpose, number).below(u64::MAX);
+        let mut drawn = vec![
+            draw(1, Purpose::Jitter, 0),
+            draw(2, Purpose::Jitter, 0),
+            draw(1, Purpose::Jitter, 1),
+            draw(1, Purpose::Shortness, 0),
+            draw(1, Purpose::Lateness, 0),
+        ];
+        assert_eq!(drawn[0], draw(1, Purpose::Jitter, 0));
+        drawn.sort_unstable();
+        drawn.dedup();
+        assert_eq!(drawn.len(), 5);
     }
 }

@@ -1,11 +1,14 @@
 //! Machines on hosts of one network, in one virtual time.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::fmt;
 
-use sansock::{Completion, Machine, Op, OpId, Output, Timestamp};
+use sansock::{Completion, Machine, Op, OpId, Outcome, Output, Timestamp};
 
+use crate::agenda::Agenda;
+use crate::chance::{Chance, Purpose};
 use crate::config::{Hits, NetworkConfig};
+use crate::deadlines::Deadlines;
 use crate::network::{HostId, Network};
 use crate::sockets::Sockets;
 
@@ -14,7 +17,7 @@ const OUTPUTS_PER_INSTANT: u32 = 1_000_000;
 
 /// A machine of a simulation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct MachineId(usize);
+pub struct MachineId(u32);
 
 /// What a simulation shows to whoever runs it, as it happens.
 #[derive(Debug)]
@@ -30,13 +33,16 @@ pub enum Step<'a, E> {
 /// Machines that talk to each other over a simulated network.
 ///
 /// All are of one type; a [`Node`](sansock::Node) is one type for servers and clients. The order of everything is determined: machines in the
-/// order in which they were added, completions in the order in which they came about, at equal times completions before time-outs.
+/// order in which they were called, completions in the order in which they came about, at equal times completions before time-outs, and those
+/// in the order in which the machines were added.
 #[derive(Debug)]
 pub struct Simulation<M: Machine> {
     network: Network,
     seats: Vec<Seat<M>>,
-    completions: BTreeMap<(Timestamp, u64), (MachineId, Completion)>,
-    sequence: u64,
+    /// Machines whose outputs have not been taken since they were last called.
+    called: VecDeque<u32>,
+    completions: Agenda<(u32, Completion)>,
+    deadlines: Deadlines,
     outputs_per_instant: u32,
 }
 
@@ -44,8 +50,15 @@ pub struct Simulation<M: Machine> {
 struct Seat<M> {
     machine: M,
     sockets: Sockets,
-    /// Its outputs have not been taken since it was last called.
-    dirty: bool,
+    lateness: Chance,
+    /// It is among those that were called.
+    called: bool,
+}
+
+impl<M: Machine> Seat<M> {
+    fn deadline(&self) -> Timestamp {
+        self.machine.deadline().unwrap_or(Timestamp::NEVER)
+    }
 }
 
 /// A machine kept giving outputs, or a deadline that is due, while no time passed: a bug of the core, or of a handler that posts messages without end.
@@ -78,8 +91,9 @@ impl<M: Machine> Simulation<M> {
         Self {
             network: Network::new(config, seed),
             seats: Vec::new(),
-            completions: BTreeMap::new(),
-            sequence: 0,
+            called: VecDeque::new(),
+            completions: Agenda::default(),
+            deadlines: Deadlines::default(),
             outputs_per_instant: OUTPUTS_PER_INSTANT,
         }
     }
@@ -96,21 +110,23 @@ impl<M: Machine> Simulation<M> {
 
     /// Puts a machine on a host.
     pub fn add(&mut self, host: HostId, machine: M) -> MachineId {
-        self.seats.push(Seat { machine, sockets: Sockets::new(host), dirty: true });
-        MachineId(self.seats.len() - 1)
+        let number = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
+        let lateness = Chance::of(self.network.seed, Purpose::Lateness, self.seats.len());
+        self.seats.push(Seat { machine, sockets: Sockets::of_machine(host, number), lateness, called: false });
+        self.was_called(number);
+        MachineId(number)
     }
 
     /// Looks at a machine.
     #[must_use]
     pub fn machine(&self, id: MachineId) -> &M {
-        &self.seats[id.0].machine
+        &self.seats[id.0 as usize].machine
     }
 
     /// Calls a machine, at the present virtual time.
     pub fn with<R>(&mut self, id: MachineId, call: impl FnOnce(&mut M, Timestamp) -> R) -> R {
-        let seat = &mut self.seats[id.0];
-        seat.dirty = true;
-        call(&mut seat.machine, self.network.now())
+        self.was_called(id.0);
+        call(&mut self.seats[id.0 as usize].machine, self.network.now())
     }
 
     /// The virtual time.
@@ -147,22 +163,27 @@ impl<M: Machine> Simulation<M> {
             if self.deliver_one(&mut see) {
                 continue;
             }
-            if let Some(machine) = self.fire_one() {
+            let due = self.deadlines.first(|machine| self.seats[machine as usize].deadline());
+            if let Some((_, machine)) = due.filter(|(deadline, _)| *deadline <= self.now()) {
                 // A time-out that is due again at once, for ever, gives no output at all.
                 outputs += 1;
                 if outputs > self.outputs_per_instant {
-                    return Err(Spin { machine, at: self.now(), operation: None });
+                    return Err(Spin { machine: MachineId(machine), at: self.now(), operation: None });
                 }
+                self.seats[machine as usize].machine.handle_timeout(self.network.now());
+                self.was_called(machine);
                 continue;
             }
-            let Some(next) = self.next_time() else { return Ok(true) };
+            let deadline = due.map(|(deadline, _)| deadline);
+            let next = deadline.into_iter().chain(self.completions.next_time()).chain(self.network.next_arrival()).min();
+            let Some(next) = next else { return Ok(true) };
             if next > limit {
                 self.network.advance(limit);
                 return Ok(false);
             }
             outputs = 0;
             self.network.advance(next);
-            self.retry_touched();
+            self.retry_changed();
         }
     }
 
@@ -179,86 +200,90 @@ impl<M: Machine> Simulation<M> {
         outputs: &mut u32,
         see: &mut impl FnMut(Timestamp, MachineId, Step<'_, M::Event>),
     ) -> Result<(), Spin> {
-        for index in 0..self.seats.len() {
-            let id = MachineId(index);
-            let now = self.network.now();
+        let now = self.network.now();
+        while let Some(number) = self.called.pop_front() {
+            let id = MachineId(number);
+            let seat = &mut self.seats[number as usize];
+            seat.called = false;
             let mut operation = None;
-            while std::mem::take(&mut self.seats[index].dirty) {
-                while let Some(output) = self.seats[index].machine.poll() {
-                    *outputs += 1;
-                    if *outputs > self.outputs_per_instant {
-                        return Err(Spin { machine: id, at: now, operation });
-                    }
-                    match output {
-                        Output::Event(event) => see(now, id, Step::Event(event)),
-                        Output::Submit(op) => {
-                            operation = Some(op.id());
-                            see(now, id, Step::Submitted(&op));
-                            self.network.trace.note(now, 16, &[index as u64, op.id().as_u64()], &[]);
-                            let done = self.seats[index].sockets.submit(&mut self.network, op);
-                            if let Some(done) = done {
-                                self.schedule(id, done);
-                            }
+            while let Some(output) = seat.machine.poll() {
+                *outputs += 1;
+                if *outputs > self.outputs_per_instant {
+                    return Err(Spin { machine: id, at: now, operation });
+                }
+                match output {
+                    Output::Event(event) => see(now, id, Step::Event(event)),
+                    Output::Submit(op) => {
+                        operation = Some(op.id());
+                        see(now, id, Step::Submitted(&op));
+                        self.network.trace.note(now, 16, &[u64::from(number), op.id().as_u64()], &[]);
+                        if let Some(done) = seat.sockets.submit(&mut self.network, op) {
+                            schedule(&mut self.network, &mut self.completions, number, seat, done);
                         }
                     }
                 }
             }
+            self.deadlines.set(number, seat.deadline());
         }
-        self.retry_touched();
+        self.retry_changed();
         Ok(())
-    }
-
-    /// Completions come back at the next look, or later by chance.
-    fn schedule(&mut self, id: MachineId, done: Completion) {
-        let delay = self.network.chance.span(self.network.config.completion_delay);
-        self.network.hits.late_completions += u64::from(!delay.is_zero());
-        self.completions.insert((self.network.now() + delay, self.sequence), (id, done));
-        self.sequence += 1;
     }
 
     fn deliver_one(&mut self, see: &mut impl FnMut(Timestamp, MachineId, Step<'_, M::Event>)) -> bool {
         let now = self.network.now();
-        let Some(entry) = self.completions.first_entry().filter(|entry| entry.key().0 <= now) else { return false };
-        let (id, done) = entry.remove();
-        see(now, id, Step::Completed(&done));
-        self.network.trace.note(now, 17, &[id.0 as u64, done.id().as_u64()], done.outcome().name().as_bytes());
-        let seat = &mut self.seats[id.0];
-        let result = seat.machine.complete(now, done);
+        let Some((_, (number, done))) = self.completions.take_due(now) else { return false };
+        see(now, MachineId(number), Step::Completed(&done));
+        let (outcome, bytes) = words(done.outcome());
+        self.network.trace.note(now, 17, &[u64::from(number), done.id().as_u64(), outcome], bytes);
+        let result = self.seats[number as usize].machine.complete(now, done);
         debug_assert!(result.is_ok(), "an operation is completed once: {result:?}");
-        seat.dirty = true;
+        self.was_called(number);
         true
     }
 
-    fn fire_one(&mut self) -> Option<MachineId> {
-        let now = self.network.now();
-        let due = self.seats.iter().position(|seat| seat.machine.deadline().is_some_and(|deadline| deadline <= now))?;
-        let seat = &mut self.seats[due];
-        seat.machine.handle_timeout(now);
-        seat.dirty = true;
-        Some(MachineId(due))
-    }
-
-    fn next_time(&self) -> Option<Timestamp> {
-        let deadlines = self.seats.iter().filter_map(|seat| seat.machine.deadline());
-        let completion = self.completions.keys().next().map(|(at, _)| *at);
-        deadlines.chain(completion).chain(self.network.next_arrival()).min()
-    }
-
-    fn retry_touched(&mut self) {
-        loop {
-            let touched = self.network.take_touched();
-            if touched.is_empty() {
-                return;
-            }
-            for descriptor in touched {
-                for index in 0..self.seats.len() {
-                    let mut done = Vec::new();
-                    self.seats[index].sockets.retry(&mut self.network, descriptor, |completion| done.push(completion));
-                    for completion in done {
-                        self.schedule(MachineId(index), completion);
-                    }
-                }
-            }
+    /// Tries again what waits for sockets for which something has changed.
+    fn retry_changed(&mut self) {
+        while let Some((_, owner)) = self.network.next_changed() {
+            let seat = &mut self.seats[owner.machine as usize];
+            let Seat { sockets, lateness, .. } = seat;
+            let completions = &mut self.completions;
+            let (now, most) = (self.network.now(), self.network.config.completion_delay);
+            let mut late = 0;
+            sockets.retry_named(&mut self.network, owner.name, |done| {
+                let delay = lateness.span(most);
+                late += u64::from(!delay.is_zero());
+                completions.add(now + delay, (owner.machine, done));
+            });
+            self.network.hits.late_completions += late;
         }
+    }
+
+    fn was_called(&mut self, number: u32) {
+        if !std::mem::replace(&mut self.seats[number as usize].called, true) {
+            self.called.push_back(number);
+        }
+    }
+}
+
+/// Completions come back at the next look, or later by chance.
+fn schedule<M>(
+    network: &mut Network,
+    completions: &mut Agenda<(u32, Completion)>,
+    machine: u32,
+    seat: &mut Seat<M>,
+    done: Completion,
+) {
+    let delay = seat.lateness.span(network.config.completion_delay);
+    network.hits.late_completions += u64::from(!delay.is_zero());
+    completions.add(network.now() + delay, (machine, done));
+}
+
+/// What an outcome is, for the trace. The bytes of received data were noted when they arrived.
+fn words(outcome: &Outcome) -> (u64, &[u8]) {
+    match outcome {
+        Outcome::Data(data) => (data.len() as u64, &[]),
+        Outcome::Sent(count) => (*count as u64, &[]),
+        Outcome::Failed(fault) => (0, fault.kind().sentence().as_bytes()),
+        other => (0, other.name().as_bytes()),
     }
 }

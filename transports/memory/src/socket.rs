@@ -1,134 +1,254 @@
 //! The state of one simulated socket.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use bytes::Bytes;
-use sansock::{FaultKind, Timestamp};
+use sansock::{FaultKind, SocketId, Timestamp};
 
+use crate::names::{Hold, unspecified};
 use crate::network::{Descriptor, HostId};
+use crate::pieces::Pieces;
 
+/// The family of a socket's addresses. A socket of one family never sees the other's addresses: IPv6 sockets are `IPV6_V6ONLY`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// The family of this address.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+}
+
+/// A socket of a host's kernel: what the socket layer knows of it, and what TCP does.
 #[derive(Clone, Debug)]
 pub(crate) struct Socket {
     pub(crate) host: HostId,
-    pub(crate) local: Option<SocketAddr>,
+    pub(crate) family: Family,
     pub(crate) state: State,
+    pub(crate) phase: Phase,
+    pub(crate) local: Option<SocketAddr>,
+    pub(crate) remote: Option<SocketAddr>,
+    /// The local name, as it is counted among the names of the host.
+    pub(crate) hold: Option<(SocketAddr, Hold)>,
+    /// The application asked for this very port: the socket keeps it until it is closed.
+    pub(crate) keeps_port: bool,
+    /// The application asked for this very address.
+    pub(crate) keeps_address: bool,
+    /// `SO_REUSEADDR`.
+    pub(crate) reuse_address: bool,
+    /// What the next call is told, once.
+    pub(crate) error: Option<FaultKind>,
+    /// Receiving is shut down: by the application, by the peer's FIN, or because the connection is over.
+    pub(crate) receive_shut: bool,
+    /// Sending is shut down: by the application, or because the connection is over.
+    pub(crate) send_shut: bool,
+    /// The peer's FIN has arrived.
+    pub(crate) finished: bool,
+    /// An application has a descriptor of it.
+    pub(crate) open: bool,
     /// The application has closed it; what is left to send is still sent.
     pub(crate) orphan: bool,
+    /// It only waits for the peer's FIN: Linux keeps no more of it than of a name in TIME_WAIT.
+    pub(crate) rests: bool,
+    /// It is among the sockets for which something has changed.
+    pub(crate) changed: bool,
+    /// Who is told of changes.
+    pub(crate) owner: Option<Owner>,
+    pub(crate) listener: Option<Box<Listener>>,
+    pub(crate) stream: Stream,
 }
 
-#[derive(Clone, Debug)]
+/// The states of RFC 9293. TIME_WAIT is none: the socket is closed, and the host remembers the names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
-    Fresh,
-    Listening {
-        backlog: usize,
-        queue: VecDeque<Descriptor>,
-    },
-    Connecting {
-        remote: SocketAddr,
-        attempt: u32,
-    },
-    /// A connect has failed, and the next call is told so.
-    Refused {
-        error: Option<FaultKind>,
-    },
-    Connected(Box<Stream>),
+    Closed,
+    Listen,
+    SynSent,
+    SynReceived,
+    Established,
+    FinWait1,
+    FinWait2,
+    CloseWait,
+    Closing,
+    LastAck,
 }
 
-/// One end of a connection.
+impl State {
+    /// The peer expects more of this end: closing it abortively takes a reset.
+    pub(crate) const fn needs_reset(self) -> bool {
+        matches!(self, Self::SynReceived | Self::Established | Self::FinWait1 | Self::FinWait2 | Self::CloseWait)
+    }
+
+    /// The connection is established, and this end has not finished.
+    pub(crate) const fn may_send(self) -> bool {
+        matches!(self, Self::Established | Self::CloseWait)
+    }
+}
+
+/// What the socket layer remembers of the calls that were made, beside the state of TCP: Linux's `socket_state`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    Unconnected,
+    /// A connect was started, and no call has said yet what has become of it.
+    Connecting,
+    Connected,
+    /// A connect was given up by a shutdown.
+    Disconnecting,
+}
+
+/// Whose socket it is: a machine of a simulation, and its name there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Owner {
+    pub(crate) machine: u32,
+    pub(crate) name: SocketId,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Listener {
+    pub(crate) backlog: usize,
+    /// Connections that are established and wait to be accepted.
+    pub(crate) queue: VecDeque<Descriptor>,
+    /// Connections whose clients have not answered yet. Each has its place in the backlog.
+    pub(crate) pending: VecDeque<Descriptor>,
+}
+
+/// One end of a connection, and of the attempts to make one.
 #[derive(Clone, Debug)]
 pub(crate) struct Stream {
-    pub(crate) remote: SocketAddr,
-    pub(crate) peer: Descriptor,
+    /// The other end.
+    pub(crate) peer: Option<Descriptor>,
+    /// The host that it is on.
+    pub(crate) there: HostId,
+    /// The listener that waits for the client's answer.
+    pub(crate) parent: Option<Descriptor>,
+    /// How many SYNs the socket has ever sent: tells an answer to the last one from others.
+    pub(crate) syns: u32,
+    /// How many of them were sent again for the present connect.
+    pub(crate) retries: u8,
     /// What the application has sent and no segment carries yet.
-    pub(crate) outgoing: Pieces,
-    /// How many bytes more the peer's receive buffer has room for.
-    pub(crate) window: usize,
-    /// The application has shut down sending.
-    pub(crate) shut: bool,
-    pub(crate) fin_sent: bool,
+    pub(crate) unsent: Pieces,
+    /// Bytes that were put into segments.
+    pub(crate) sent: u64,
+    /// Bytes that the peer's system has.
+    pub(crate) acknowledged: u64,
+    /// The peer's system takes bytes up to here.
+    pub(crate) limit: u64,
+    pub(crate) fin: Fin,
+    /// A send found no room: somebody waits for it.
+    pub(crate) blocked: bool,
+    pub(crate) send_capacity: usize,
     /// What has arrived and was not read.
     pub(crate) incoming: Pieces,
-    pub(crate) fin_received: bool,
-    /// A reset was received or sent: the connection is over.
-    pub(crate) reset: bool,
-    /// What the next call is told.
-    pub(crate) error: Option<FaultKind>,
-    /// When the last segment of this direction arrives; none overtakes it.
+    /// Bytes that have arrived.
+    pub(crate) received: u64,
+    /// What the peer was told last to be its limit.
+    pub(crate) advertised: u64,
+    pub(crate) receive_capacity: usize,
+    /// When the last segment arrives that is on its way to this socket; none overtakes it.
     pub(crate) last_arrival: Timestamp,
 }
 
-impl Stream {
-    pub(crate) fn new(remote: SocketAddr, peer: Descriptor, window: usize) -> Self {
+/// Where our own FIN is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fin {
+    None,
+    /// It follows what is queued.
+    Queued,
+    Sent,
+}
+
+impl Socket {
+    pub(crate) const fn new(host: HostId, family: Family, stream: Stream) -> Self {
         Self {
-            remote,
-            peer,
-            outgoing: Pieces::default(),
-            window,
-            shut: false,
-            fin_sent: false,
-            incoming: Pieces::default(),
-            fin_received: false,
-            reset: false,
+            host,
+            family,
+            state: State::Closed,
+            phase: Phase::Unconnected,
+            local: None,
+            remote: None,
+            hold: None,
+            keeps_port: false,
+            keeps_address: false,
+            reuse_address: false,
             error: None,
+            receive_shut: false,
+            send_shut: false,
+            finished: false,
+            open: false,
+            orphan: false,
+            rests: false,
+            changed: false,
+            owner: None,
+            listener: None,
+            stream,
+        }
+    }
+
+    /// Only the port of its name is left.
+    pub(crate) fn forget_address(&mut self) {
+        self.local = self.local.map(|local| SocketAddr::new(unspecified(self.family), local.port()));
+    }
+}
+
+impl Stream {
+    pub(crate) fn new(send_capacity: usize, receive_capacity: usize) -> Self {
+        Self {
+            peer: None,
+            there: HostId(0),
+            parent: None,
+            syns: 0,
+            retries: 0,
+            unsent: Pieces::default(),
+            sent: 0,
+            acknowledged: 0,
+            limit: 0,
+            fin: Fin::None,
+            blocked: false,
+            send_capacity: send_capacity.max(1),
+            incoming: Pieces::default(),
+            received: 0,
+            advertised: 0,
+            receive_capacity: receive_capacity.max(1),
             last_arrival: Timestamp::ZERO,
         }
     }
-}
 
-/// A queue of bytes in pieces.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Pieces {
-    pieces: VecDeque<Bytes>,
-    length: usize,
-}
-
-impl Pieces {
-    pub(crate) fn len(&self) -> usize {
-        self.length
+    /// As before a first connection. Answers to old SYNs stay recognisable.
+    pub(crate) fn restart(&mut self) {
+        let old = std::mem::replace(self, Self::new(self.send_capacity, self.receive_capacity));
+        self.syns = old.syns;
+        self.last_arrival = old.last_arrival;
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.length == 0
+    /// Bytes in the send buffer: queued, or sent and not acknowledged.
+    pub(crate) fn buffered(&self) -> usize {
+        let in_flight = usize::try_from(self.sent - self.acknowledged.min(self.sent)).unwrap_or(usize::MAX);
+        self.unsent.len().saturating_add(in_flight)
     }
 
-    pub(crate) fn push(&mut self, piece: Bytes) {
-        if !piece.is_empty() {
-            self.length += piece.len();
-            self.pieces.push_back(piece);
-        }
+    /// A poll says so when a third of the send buffer is free, as on Linux, so that a writer is not woken for every acknowledgement.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.buffered().saturating_mul(3) <= self.send_capacity.saturating_mul(2)
     }
 
-    /// Up to `most` bytes from the front, in one piece.
-    pub(crate) fn pop(&mut self, most: usize) -> Bytes {
-        let Some(front) = self.pieces.front_mut() else { return Bytes::new() };
-        let taken = if front.len() > most {
-            front.split_to(most)
-        } else if front.len() == most || self.pieces.len() == 1 {
-            self.pieces.pop_front().unwrap_or_default()
-        } else {
-            return self.gather(most);
-        };
-        self.length -= taken.len();
-        taken
+    /// The last byte and the FIN were acknowledged.
+    pub(crate) fn fin_is_acknowledged(&self) -> bool {
+        self.fin == Fin::Sent && self.acknowledged > self.sent
     }
 
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
-    fn gather(&mut self, most: usize) -> Bytes {
-        let mut gathered = Vec::with_capacity(most.min(self.length));
-        while let Some(front) = self.pieces.front_mut()
-            && gathered.len() < most
-        {
-            let piece = front.split_to(front.len().min(most - gathered.len()));
-            gathered.extend_from_slice(&piece);
-            if front.is_empty() {
-                self.pieces.pop_front();
-            }
-        }
-        self.length -= gathered.len();
-        gathered.into()
+    /// Where the receive buffer ends now.
+    pub(crate) fn edge(&self) -> u64 {
+        let free = self.receive_capacity.saturating_sub(self.incoming.len());
+        self.received.saturating_add(free as u64)
     }
 }

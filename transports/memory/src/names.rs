@@ -1,0 +1,219 @@
+//! The names that the sockets of one host have: who is bound to what, who listens where, which connections there are, and which names rest
+//! in TIME_WAIT.
+
+use std::collections::hash_map::Entry;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use rustc_hash::FxHashMap;
+use sansock::Timestamp;
+
+use crate::network::Descriptor;
+use crate::socket::Family;
+
+/// Nothing here is ever walked through, so the order of a hash map shows nowhere.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names {
+    /// By address and port.
+    addresses: FxHashMap<SocketAddr, Holders>,
+    /// By port, all addresses together.
+    ports: FxHashMap<(Family, u16), Holders>,
+    listeners: FxHashMap<SocketAddr, Descriptor>,
+    /// By the own and the peer's name.
+    connections: FxHashMap<(SocketAddr, SocketAddr), Connection>,
+    last_port: u16,
+}
+
+/// How a socket holds its name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Hold {
+    /// Without `SO_REUSEADDR`.
+    pub(crate) exclusive: bool,
+    pub(crate) listening: bool,
+    /// It was bound by the application, or comes from a listener: a connect does not share the port.
+    pub(crate) bound: bool,
+}
+
+/// How many hold a name, and how.
+#[derive(Clone, Copy, Debug, Default)]
+struct Holders {
+    all: u32,
+    exclusive: u32,
+    listening: u32,
+    bound: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Connection {
+    Socket(Descriptor),
+    /// It ended here, and its name rests.
+    TimeWait(Rest),
+}
+
+/// Since when a name rests, and how it is held meanwhile.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Rest {
+    pub(crate) since: Timestamp,
+    pub(crate) hold: Hold,
+}
+
+impl Names {
+    /// True if a socket may not have this name beside those that have it. `own` is how it has the name already.
+    pub(crate) fn conflict(&self, name: SocketAddr, wanted: Hold, own: Option<Hold>) -> bool {
+        let mut holders = self.holders(name);
+        if let Some(own) = own {
+            holders.change(own, |count| count - 1);
+        }
+        if wanted.exclusive { holders.all > 0 } else { holders.exclusive > 0 || holders.listening > 0 }
+    }
+
+    pub(crate) fn hold(&mut self, name: SocketAddr, hold: Hold) {
+        self.addresses.entry(name).or_default().change(hold, |count| count + 1);
+        self.ports.entry(port_of(name)).or_default().change(hold, |count| count + 1);
+    }
+
+    pub(crate) fn release(&mut self, name: SocketAddr, hold: Hold) {
+        release(self.addresses.entry(name), hold);
+        release(self.ports.entry(port_of(name)), hold);
+    }
+
+    /// A port that nobody has on this address.
+    pub(crate) fn free_port(&mut self, ip: IpAddr, range: (u16, u16)) -> Option<u16> {
+        self.find_port(range, |names, port| names.holders(SocketAddr::new(ip, port)).all == 0)
+    }
+
+    /// A port from which `ip` can connect to `remote`: nobody is bound to it, and there is no such connection.
+    pub(crate) fn port_to_connect(
+        &mut self,
+        ip: IpAddr,
+        remote: SocketAddr,
+        range: (u16, u16),
+        may_replace: impl Fn(Connection) -> bool,
+    ) -> Option<u16> {
+        self.find_port(range, |names, port| {
+            let own = SocketAddr::new(ip, port);
+            names.ports.get(&port_of(own)).is_none_or(|holders| holders.bound == 0)
+                && names.connections.get(&(own, remote)).is_none_or(|connection| may_replace(*connection))
+        })
+    }
+
+    pub(crate) fn listen(&mut self, name: SocketAddr, listener: Descriptor) {
+        self.listeners.insert(name, listener);
+    }
+
+    pub(crate) fn stop_listening(&mut self, name: SocketAddr) {
+        self.listeners.remove(&name);
+    }
+
+    /// Who listens at this address, or at any.
+    pub(crate) fn listener(&self, to: SocketAddr) -> Option<Descriptor> {
+        let any = SocketAddr::new(unspecified(Family::of(to.ip())), to.port());
+        self.listeners.get(&to).or_else(|| self.listeners.get(&any)).copied()
+    }
+
+    pub(crate) fn connection(&self, own: SocketAddr, remote: SocketAddr) -> Option<Connection> {
+        self.connections.get(&(own, remote)).copied()
+    }
+
+    /// There is this connection now; a name that rested does so no longer.
+    pub(crate) fn connect(&mut self, own: SocketAddr, remote: SocketAddr, socket: Descriptor) {
+        self.replace(own, remote, Connection::Socket(socket));
+    }
+
+    /// The connection has ended, and its name rests.
+    pub(crate) fn rest(&mut self, own: SocketAddr, remote: SocketAddr, rest: Rest) {
+        self.hold(own, rest.hold);
+        self.replace(own, remote, Connection::TimeWait(rest));
+    }
+
+    /// The name has rested long enough.
+    pub(crate) fn end_rest(&mut self, own: SocketAddr, remote: SocketAddr, rest: Rest) {
+        if self.disconnect(own, remote, Connection::TimeWait(rest)) {
+            self.release(own, rest.hold);
+        }
+    }
+
+    /// Removes the connection, if it is this one.
+    pub(crate) fn disconnect(&mut self, own: SocketAddr, remote: SocketAddr, connection: Connection) -> bool {
+        match self.connections.entry((own, remote)) {
+            Entry::Occupied(entry) if *entry.get() == connection => {
+                entry.remove();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn replace(&mut self, own: SocketAddr, remote: SocketAddr, connection: Connection) {
+        if let Some(Connection::TimeWait(rest)) = self.connections.insert((own, remote), connection) {
+            self.release(own, rest.hold);
+        }
+    }
+
+    /// Who has this name, or one that includes it.
+    fn holders(&self, name: SocketAddr) -> Holders {
+        if name.ip().is_unspecified() {
+            return self.ports.get(&port_of(name)).copied().unwrap_or_default();
+        }
+        let any = SocketAddr::new(unspecified(Family::of(name.ip())), name.port());
+        let [own, any] = [name, any].map(|name| self.addresses.get(&name).copied().unwrap_or_default());
+        Holders {
+            all: own.all + any.all,
+            exclusive: own.exclusive + any.exclusive,
+            listening: own.listening + any.listening,
+            bound: own.bound + any.bound,
+        }
+    }
+
+    /// Goes round the range, from behind the port that was found last.
+    fn find_port(&mut self, (first, last): (u16, u16), fits: impl Fn(&Self, u16) -> bool) -> Option<u16> {
+        let mut port = self.last_port;
+        for _ in first..=last {
+            port = if (first..last).contains(&port) { port + 1 } else { first };
+            if fits(self, port) {
+                self.last_port = port;
+                return Some(port);
+            }
+        }
+        None
+    }
+}
+
+impl Holders {
+    fn change(&mut self, hold: Hold, change: impl Fn(u32) -> u32) {
+        self.all = change(self.all);
+        for (count, counts) in
+            [(&mut self.exclusive, hold.exclusive), (&mut self.listening, hold.listening), (&mut self.bound, hold.bound)]
+        {
+            if counts {
+                *count = change(*count);
+            }
+        }
+    }
+}
+
+fn release<K>(entry: Entry<'_, K, Holders>, hold: Hold) {
+    if let Entry::Occupied(mut entry) = entry {
+        entry.get_mut().change(hold, |count| count - 1);
+        if entry.get().all == 0 {
+            entry.remove();
+        }
+    }
+}
+
+fn port_of(name: SocketAddr) -> (Family, u16) {
+    (Family::of(name.ip()), name.port())
+}
+
+pub(crate) const fn unspecified(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        Family::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    }
+}
+
+pub(crate) const fn loopback(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        Family::V6 => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    }
+}
