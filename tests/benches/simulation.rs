@@ -64,7 +64,7 @@ fn churn(clients: u64, rounds: u64) {
     world.serve(server);
     for index in 0..clients {
         let host = world.host(index + 2);
-        world.add(host, Application::Again(Box::new(Again::new(address(1), rounds))));
+        world.add(host, Application::Again(Again::new(address(1), rounds)));
     }
     world.measure(&format!("churn {clients} {rounds}"), "connections", clients * rounds);
 }
@@ -170,7 +170,7 @@ fn dial_at(node: &mut AnyNode, now: Timestamp, to: SocketAddr, role: Role) {
 /// What a host runs.
 enum Application {
     Plain(AnyNode),
-    Again(Box<Again>),
+    Again(Again),
 }
 
 /// A client that starts over when it has ended.
