@@ -96,7 +96,7 @@ fn refused_of_accepted(address: SocketAddr) -> RefusedOptions {
     let address = sockets.handle(name(1)).unwrap().local_addr().unwrap();
     listener.offer(NOW, name(2)).unwrap();
     let _peer = TcpStream::connect(address).unwrap();
-    match now(&mut listener, &mut sockets) {
+    match soon(&mut listener, &mut sockets) {
         Outcome::Connected(connected) => connected.refused,
         outcome => panic!("{outcome:?} of an accept"),
     }
