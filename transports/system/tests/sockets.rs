@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use desk::{NOW, Pair, accept_into, dialling, failed, later, listening, loopback, name, now, op, ready, retry};
+use rustix::event::{PollFd, PollFlags, poll};
 use sansock::{Connection, Fault, FaultKind, Listener, ListenerConfig, Machine, Op, OpKind, Outcome, SocketId, Stream};
 use sansock_system::{Interest, Ready, Sockets};
 
@@ -188,6 +189,7 @@ fn an_accept_that_must_not_wait_says_that_there_is_none() {
     let mut sockets = Sockets::new();
     let (mut listener, address) = listening(&mut sockets);
     let _peer = TcpStream::connect(address).unwrap();
+    poll(&mut [PollFd::new(&**sockets.handle(name(1)).unwrap(), PollFlags::IN)], None).unwrap();
     listener.sweep(NOW);
     for (slot, expected) in [(2, true), (3, false)] {
         listener.offer(NOW, name(slot)).unwrap();
