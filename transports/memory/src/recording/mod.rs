@@ -11,6 +11,8 @@ use sansock::Timestamp;
 /// Everything that happened in a run, in order. It is kept only for runs that are to be shown, since it holds every byte.
 ///
 /// Its pictures are [`Recording::picture`] and [`Recording::capture`].
+///
+/// A [`Simulation`](crate::Simulation) does not write one yet: what is to be shown is pushed by the program that drives it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Recording {
     hosts: Vec<RecordedHost>,

@@ -5,6 +5,9 @@
 //! ([`Scenario::swarm`]), from proptest (feature `proptest`) or from bytes (feature `arbitrary`), and it is always explicit: what chance has chosen
 //! stands in it, so it can be saved, read, cut down and replayed.
 //!
+//! Nothing in this crate carries a scenario out yet: a [`Simulation`](crate::Simulation) takes none. What drives a simulation of its own can look
+//! up in one what to do.
+//!
 //! ```
 //! use sansock_memory::scenario::Scenario;
 //!
