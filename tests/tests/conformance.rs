@@ -109,10 +109,15 @@ fn an_echo_of_more_than_every_buffer_holds() {
 #[test]
 fn x101_the_whole_reply_arrives_although_the_client_still_sends() {
     let play = Play {
-        client: Part::new([(Open, vec![PauseFor(Duration::from_millis(50)), Send(600_000)]), (PeerFinished, vec![Finish])]),
+        client: Part::new([
+            (Open, vec![PauseFor(Duration::from_millis(50)), Send(100)]),
+            (Received(1), vec![Send(600_000)]),
+            (PeerFinished, vec![Finish]),
+        ]),
         server: Part::new([(Received(100), vec![Send(600_000), Finish])]),
     };
-    // The whole reply is queued at once, so that the server has finished before the client's next byte comes.
+    // The whole reply is queued at once, so that the server has finished before the client's next byte comes: how much of it would else reach
+    // the server's handler is up to the system.
     let outcome = everywhere_within(&play, ConnectionConfig::default().send_queue(1, 1 << 20).unwrap());
     assert_eq!(outcome.client.delivered(), 600_000);
     assert_eq!(endings(&outcome), CONFIRMED);
