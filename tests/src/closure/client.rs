@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sansock::state::{SupervisorLife, Table};
 use sansock::{
-    Address, Client, ClientConfig, ClientEvent, CloseReport, DialerConfig, Order, Setting, SlotRange, SocketId, SocketOptions,
-    Timestamp,
+    Address, Client, ClientConfig, ClientEvent, CloseReport, DialerConfig, Machine, Order, Setting, SlotRange, SocketId,
+    SocketOptions, Timestamp,
 };
 use sansock_memory::closure::{Behaviour, Check, Input, Promise, Subject, Told, World};
 
@@ -141,9 +141,15 @@ impl Subject for ClientSubject {
         })
     }
 
-    fn check(&self, before: &World<Self>, after: &mut World<Self>, _: &Input<ClientCall>) -> Check {
+    fn check(&self, before: &World<Self>, after: &mut World<Self>, input: &Input<ClientCall>) -> Check {
         let (was, is) = (before.machine.life(), after.machine.life());
         ensure!(was <= is, "the life went back from {was:?} to {is:?}");
+        // X127
+        let drains = matches!(input, Input::Call(ClientCall::Drain(_) | ClientCall::DrainByThePast));
+        if drains && was == SupervisorLife::Draining {
+            let [old, new] = [before, &*after].map(|world| world.machine.deadline().unwrap_or(Timestamp::NEVER));
+            ensure!(new <= old, "X127: a second drain has put the deadline off, from {old} to {new}");
+        }
         Ok(())
     }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sansock::state::{Life, ReceiveHalf, SendHalf, Table};
-use sansock::{Connection, ConnectionConfig, ConnectionEvent, OpKind, Outcome, SocketId, Stream, TransferClass, UnsentReason};
+use sansock::{
+    Connection, ConnectionConfig, ConnectionEvent, Machine, OpKind, Outcome, SocketId, Stream, TransferClass, UnsentReason,
+};
 use sansock_memory::closure::{Behaviour, Check, Flight, Input, Promise, Subject, Told, World};
 
 use super::account::Account;
@@ -297,6 +299,10 @@ impl Subject for ConnectionSubject {
         ensure!(was <= is, "the life went back from {was:?} to {is:?}");
         ensure!(after.machine.queued() <= self.queue, "B1: {} bytes are queued", after.machine.queued());
         match input {
+            Input::Poll if after.owner.writable => {
+                let waits = after.machine.clone().poll().is_some();
+                ensure!(waits, "C6: the queue has fallen to its low watermark, and nobody is told");
+            }
             Input::Complete { flight, outcome } => Self::on_completion(before, after, flight, outcome)?,
             Input::Call(ConnectionCall::Send(_)) => {}
             _ => ensure!(before.machine.queued() == after.machine.queued(), "A1: {input} has changed what is queued"),
@@ -304,8 +310,8 @@ impl Subject for ConnectionSubject {
         // Nobody waits for room who may not send any more.
         let may_send = is == Life::Open && after.machine.send_half() == SendHalf::Open;
         let fell = after.owner.blocked && after.machine.queued() <= self.low;
-        after.owner.writable |= fell && may_send;
-        after.owner.writable &= is < Life::Ending;
+        after.owner.writable |= fell;
+        after.owner.writable &= may_send;
         after.owner.blocked &= may_send && !fell;
         // C2: nothing but the close is left to wait for after an abort.
         if matches!(input, Input::Call(ConnectionCall::Abort)) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sansock::state::{SupervisorLife, Table};
 use sansock::{
-    CloseReport, ConnectionConfig, Ending, ListenerConfig, OpKind, Order, Outcome, Server, ServerConfig, ServerEvent,
+    CloseReport, ConnectionConfig, Ending, ListenerConfig, Machine, OpKind, Order, Outcome, Server, ServerConfig, ServerEvent,
     ServerReport, Setting, SlotRange, SocketId, SocketOptions, Timestamp,
 };
 use sansock_memory::closure::{Behaviour, Check, Flight, Input, Promise, Subject, Told, World};
@@ -205,6 +205,12 @@ impl Subject for ServerSubject {
     fn check(&self, before: &World<Self>, after: &mut World<Self>, input: &Input<ServerCall>) -> Check {
         let (was, is) = (before.machine.life(), after.machine.life());
         ensure!(was <= is, "the life went back from {was:?} to {is:?}");
+        // X127
+        let drains = matches!(input, Input::Call(ServerCall::Drain(_) | ServerCall::DrainByThePast));
+        if drains && was == SupervisorLife::Draining {
+            let [old, new] = [before, &*after].map(|world| world.machine.deadline().unwrap_or(Timestamp::NEVER));
+            ensure!(new <= old, "X127: a second drain has put the deadline off, from {old} to {new}");
+        }
         if let Input::Complete { flight, outcome: Outcome::Connected(_) } = input {
             ensure!(flight.listener.is_some(), "D8: a server has connected");
             after.owner.accepted += 1;
