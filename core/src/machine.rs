@@ -14,7 +14,7 @@ use crate::{Completion, Fault, Misuse, Op, SocketId, Timestamp};
 ///    [`handle_timeout`](Machine::handle_timeout); go to 1.
 ///
 /// **What the driver owes the machine.** Every operation but `Cancel` is completed exactly once. A cancelled operation is
-/// completed promptly, with any result that is legal for it. `Close` always completes; one that fails counts as closed.
+/// completed promptly, with any result that is legal for it. `Close` and `Cleanup` always complete; a close that fails counts as closed.
 /// Completions are handed in before `handle_timeout` when both are due at the same time.
 ///
 /// **What the machine owes the driver.** Events come in order and before operations. Operations are derived from the state

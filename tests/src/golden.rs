@@ -12,24 +12,27 @@ pub const UPDATE: &str = "UPDATE_GOLDEN";
 /// They differ: the message has the first line that does, and the command that accepts the change. With `UPDATE_GOLDEN=1` the file is
 /// written instead.
 pub fn check(path: &str, new: &str, test: &str) {
-    check_by(path, new, &format!("cargo test -p sansock-tests --test {test}"));
+    compare(path, new, &format!("cargo test -p sansock-tests --test {test}")).unwrap_or_else(|message| panic!("{message}"));
 }
 
-/// The same for a text that another command makes.
+/// Compares `new` with the committed file, for a text that `command` makes. With `UPDATE_GOLDEN=1` the file is written instead.
+///
+/// # Errors
+/// They differ: the first line that does, and the command that accepts the change.
 ///
 /// # Panics
-/// As [`check`].
-pub fn check_by(path: &str, new: &str, command: &str) {
+/// The file cannot be written.
+pub fn compare(path: &str, new: &str, command: &str) -> Result<(), String> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
     let old = fs::read_to_string(&file).unwrap_or_default();
     if old == new {
-        return;
+        return Ok(());
     }
     if env::var_os(UPDATE).is_some_and(|value| value == "1") {
         fs::write(&file, new).unwrap_or_else(|error| panic!("cannot write {path}: {error}"));
-        return;
+        return Ok(());
     }
-    panic!("{path} {}\nif that is meant: {UPDATE}=1 {command}", difference(&old, new));
+    Err(format!("{path} {}\nif that is meant: {UPDATE}=1 {command}", difference(&old, new)))
 }
 
 /// The first difference, in words.

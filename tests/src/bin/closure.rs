@@ -18,19 +18,17 @@ fn main() -> ExitCode {
         eprintln!("usage: closure [--connections 1|2] [--threads N]");
         return ExitCode::from(2);
     };
+    let command = format!("cargo run --release -p sansock-tests --bin closure -- --connections {connections}");
     let mut code = ExitCode::SUCCESS;
     println!("{}", Report::HEAD);
     for (name, run) in closures {
-        match run(options) {
-            Ok(report) => {
-                println!("{}", report.row());
-                let command = format!("cargo run --release -p sansock-tests --bin closure -- --connections {connections}");
-                golden::check_by(&path(name), &report.golden(), &command);
-            }
-            Err(violation) => {
-                eprintln!("{violation}");
-                code = ExitCode::FAILURE;
-            }
+        let result = run(options).map_err(|violation| violation.to_string()).and_then(|report| {
+            println!("{}", report.row());
+            golden::compare(&path(name), &report.golden(), &command)
+        });
+        if let Err(message) = result {
+            eprintln!("{message}");
+            code = ExitCode::FAILURE;
         }
     }
     code

@@ -61,14 +61,15 @@ impl HouseSubject {
         Self { connections: 1, config: config.expect("no time-out is zero"), commands }
     }
 
-    /// Two connections, with the time-outs that cannot be switched off, and handlers that send and end in every way.
+    /// Two connections, with time-outs for receiving and sending, and handlers that send and end in every way.
     #[must_use]
     pub fn two() -> Self {
         use Command as C;
-        let config = small().read_idle(None).and_then(|config| config.write_stall(None));
+        let nano = Some(Duration::from_nanos(1));
+        let config = small().read_idle(nano).and_then(|config| config.write_stall(nano));
         let config = config.and_then(|config| config.half_closed(None)).and_then(|config| config.paused(None));
         let commands = vec![C::Send, C::HalfClose, C::Finish, C::CloseAfterFlush, C::Abort];
-        Self { connections: 2, config: config.expect("there are no time-outs"), commands }
+        Self { connections: 2, config: config.expect("no time-out is zero"), commands }
     }
 
     fn config(&self) -> ServerConfig {
