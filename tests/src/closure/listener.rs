@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sansock::state::{ListenerLife, Table};
-use sansock::{Listener, ListenerConfig, ListenerEvent, Setting, SlotRange, Slots, SocketId, SocketOptions, Timestamp};
+use sansock::{Listener, ListenerConfig, ListenerEvent, Machine, Setting, SlotRange, Slots, SocketId, SocketOptions, Timestamp};
 use sansock_memory::closure::{Behaviour, Check, Input, Promise, Subject, Told, World};
 
 use super::refused;
@@ -168,6 +168,10 @@ impl Subject for ListenerSubject {
             let lost =
                 matches!(outcome, sansock::Outcome::Failed(fault) if fault.kind().accept_class() == sansock::AcceptClass::Lost);
             ensure!((is > was) == lost, "C4: {input} led from {was:?} to {is:?}");
+            // B10: what has run out is not asked for again at once.
+            let exhausted = matches!(outcome, sansock::Outcome::Failed(fault) if fault.kind().accept_class() == sansock::AcceptClass::Exhausted);
+            let waits = !after.machine.wants_slot() && after.machine.deadline().is_some();
+            ensure!(!exhausted || waits, "B10: {input}, and the next accept does not wait");
         }
         Ok(())
     }
