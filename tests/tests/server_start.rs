@@ -214,6 +214,12 @@ fn a_server_starts_once() {
     }
 }
 
+#[test]
+fn a_server_that_is_printed_shows_how_far_it_is() {
+    let printed = format!("{:?}", one_of_two_listens().machine());
+    assert!(printed.starts_with("Server { life: Running, ") && printed.contains("life: Listening"), "{printed}");
+}
+
 // H5
 #[test]
 fn a_server_needs_a_slot_for_itself_each_listener_and_each_place() {
