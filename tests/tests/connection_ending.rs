@@ -360,6 +360,12 @@ fn the_peers_end_that_comes_while_the_receive_is_being_cancelled_confirms() {
     by_hand.pass(seconds(5));
     by_hand.receive_eof();
     assert_eq!(closed(by_hand).ending, Ending::Confirmed);
+
+    let mut by_hand = lingering();
+    by_hand.call(|stream, now| stream.abort(now));
+    by_hand.receive_eof();
+    assert!(!by_hand.close().abortive(), "there is nothing left to reset");
+    assert_eq!(closed(by_hand).ending, Ending::Confirmed);
 }
 
 // A3, A13
