@@ -138,6 +138,18 @@ fn x080_a_peer_that_sends_faster_than_it_is_read_waits() {
     assert_eq!(by_hand.in_flight(), [Recv]);
 }
 
+// B2
+#[test]
+fn a_pause_without_a_receive_in_flight_keeps_the_next_one_back() {
+    let mut by_hand = ByHand::connection(ConnectionConfig::default().receive_credit(1));
+    by_hand.receive("x");
+    by_hand.call(|stream, now| stream.pause(now));
+    by_hand.call(|connection, now| connection.grant(now, 1));
+    assert_eq!(by_hand.in_flight(), []);
+    by_hand.call(|stream, now| stream.resume(now));
+    assert_eq!(by_hand.in_flight(), [Recv]);
+}
+
 // B1, C6, D13
 #[test]
 fn a_full_queue_takes_what_fits_and_gives_the_rest_back() {
