@@ -1,7 +1,8 @@
 //! What the tests and examples that span crates share: an echo handler, scripted handlers with a history of what they saw, the three
-//! transports behind one call, and programs as their users run them. `differential` compares the simulated sockets
+//! transports behind one call, programs as their users run them, and two applications to simulate. `differential` compares the simulated sockets
 //! with Linux's.
 
+pub mod apps;
 pub mod by_hand;
 pub mod chunking;
 pub mod closure;
