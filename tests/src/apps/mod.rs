@@ -1,4 +1,4 @@
-//! Applications to simulate: a [chat].
+//! Two applications to simulate: a [chat] and a [replicated register](register).
 //!
 //! Each runs, as the same types, on simulated sockets and on real ones. Each comes with rules, which are plain functions over what the
 //! application has written down, and with one planted bug behind a switch, so that a simulation has something to find.
@@ -15,6 +15,7 @@
 
 pub mod chat;
 pub mod lines;
+pub mod register;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
