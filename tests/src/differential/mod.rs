@@ -42,8 +42,9 @@ pub const DIFFERENCES: &[(&str, &str)] = &[
     (
         "how many bytes fit",
         "Linux charges a buffer with the memory that its packets take, so the number cannot be told before. Up to ALWAYS_FITS unread bytes fit in both \
-         worlds, and counts are equal. More is sent by Fill alone, which goes on until neither world has room; after it nothing is received but \
-         everything, by Drain, and each world gives what it has taken. After a part was received, whether there is room again is not compared.",
+         worlds, and counts are equal. More is sent by Fill alone, which goes on until neither world has room; after it nothing is sent, and nothing \
+         is received but everything, by Drain, and each world gives what it has taken. In between Linux may find room for a little more when it \
+         tidies its buffers up.",
     ),
     (
         "receiving is shut down while the sender's buffer is full",
@@ -169,7 +170,8 @@ impl Run {
             Call::Shutdown { socket, how } if self.has_full_peer(socket) => {
                 (how == Shutdown::Write && !self.memory.look(socket).readiness.receive_ended).then_some(call)
             }
-            Call::Send { socket, size } if !self.full.contains(&socket) => {
+            Call::Send { socket, .. } | Call::Fill { socket } if self.full.contains(&socket) => None,
+            Call::Send { socket, size } => {
                 let received = self.memory.partner(socket).map_or(0, |partner| self.memory.meter(partner).received);
                 let unread = self.memory.meter(socket).sent.saturating_sub(received);
                 (unread + size <= ALWAYS_FITS).then_some(call)

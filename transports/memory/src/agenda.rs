@@ -6,7 +6,9 @@ use std::collections::{BinaryHeap, VecDeque};
 use sansock::Timestamp;
 
 /// So many sequences of times that only grow are kept apart: those of links with different latencies, say.
-const LANES: usize = 4;
+const LANES: usize = 3;
+/// Behind the lanes.
+const HEAP: usize = LANES;
 
 /// Things in the order of their times; those of one time in the order in which they were added.
 ///
@@ -15,92 +17,91 @@ const LANES: usize = 4;
 #[derive(Clone, Debug)]
 pub(crate) struct Agenda<T> {
     lanes: [VecDeque<Entry<T>>; LANES],
+    /// When the last thing of each lane is, or was, due.
+    lasts: [Timestamp; LANES],
     heap: BinaryHeap<Entry<T>>,
+    /// The key of the first thing of each lane and of the heap.
+    firsts: [Key; LANES + 1],
+    /// Where the first thing of all is, and its key.
+    first: (usize, Key),
     added: u64,
 }
 
+/// A time, and above it the number of an entry: keys compare as their entries do.
+type Key = u128;
+
+const NOTHING: Key = Key::MAX;
+
 #[derive(Clone, Debug)]
 struct Entry<T> {
-    at: Timestamp,
-    number: u64,
+    key: Key,
     what: T,
-}
-
-/// Where an entry is.
-#[derive(Clone, Copy)]
-enum Place {
-    Lane(usize),
-    Heap,
 }
 
 impl<T> Agenda<T> {
     pub(crate) fn add(&mut self, at: Timestamp, what: T) {
-        let entry = Entry { at, number: self.added, what };
+        let key = Key::from(at.as_nanos()) << 64 | Key::from(self.added);
         self.added += 1;
-        match self.lane_for(at) {
-            Some(lane) => self.lanes[lane].push_back(entry),
-            None => self.heap.push(entry),
+        let entry = Entry { key, what };
+        let place = self.lasts.iter().position(|last| *last <= at).unwrap_or(HEAP);
+        if key < self.firsts[place] {
+            self.firsts[place] = key;
+            if key < self.first.1 {
+                self.first = (place, key);
+            }
+        }
+        if place == HEAP {
+            self.heap.push(entry);
+        } else {
+            self.lasts[place] = at;
+            self.lanes[place].push_back(entry);
         }
     }
 
     pub(crate) fn next_time(&self) -> Option<Timestamp> {
-        self.first().map(|(_, at)| at)
+        let (_, key) = self.first;
+        (key != NOTHING).then(|| time(key))
     }
 
     /// Takes the first thing, if it is due.
     pub(crate) fn take_due(&mut self, now: Timestamp) -> Option<(Timestamp, T)> {
-        let (place, at) = self.first()?;
-        if at > now {
+        let (place, key) = self.first;
+        if key == NOTHING || time(key) > now {
             return None;
         }
-        let entry = match place {
-            Place::Lane(lane) => self.lanes[lane].pop_front(),
-            Place::Heap => self.heap.pop(),
+        let (entry, next) = if place == HEAP {
+            (self.heap.pop()?, self.heap.peek())
+        } else {
+            let lane = &mut self.lanes[place];
+            (lane.pop_front()?, lane.front())
         };
-        entry.map(|entry| (entry.at, entry.what))
+        self.firsts[place] = next.map_or(NOTHING, |next| next.key);
+        self.first = (0..=HEAP).map(|place| (place, self.firsts[place])).min_by_key(|(_, key)| *key)?;
+        Some((time(key), entry.what))
     }
+}
 
-    /// The lane whose last time is the latest that is not too late; an empty one if there is none.
-    fn lane_for(&self, at: Timestamp) -> Option<usize> {
-        let mut best: Option<(usize, Option<Timestamp>)> = None;
-        for (index, lane) in self.lanes.iter().enumerate() {
-            let last = lane.back().map(|entry| entry.at);
-            if last.is_none_or(|last| last <= at) && best.is_none_or(|(_, so_far)| so_far < last) {
-                best = Some((index, last));
-            }
-        }
-        best.map(|(index, _)| index)
-    }
-
-    fn first(&self) -> Option<(Place, Timestamp)> {
-        let mut best = self.heap.peek().map(|entry| (Place::Heap, entry.key()));
-        for (index, lane) in self.lanes.iter().enumerate() {
-            if let Some(entry) = lane.front()
-                && best.is_none_or(|(_, key)| entry.key() < key)
-            {
-                best = Some((Place::Lane(index), entry.key()));
-            }
-        }
-        best.map(|(place, (at, _))| (place, at))
-    }
+const fn time(key: Key) -> Timestamp {
+    Timestamp::from_nanos((key >> 64) as u64)
 }
 
 impl<T> Default for Agenda<T> {
     fn default() -> Self {
-        Self { lanes: [const { VecDeque::new() }; LANES], heap: BinaryHeap::new(), added: 0 }
-    }
-}
-
-impl<T> Entry<T> {
-    const fn key(&self) -> (Timestamp, u64) {
-        (self.at, self.number)
+        Self {
+            lanes: [const { VecDeque::new() }; LANES],
+            lasts: [Timestamp::ZERO; LANES],
+            heap: BinaryHeap::new(),
+            firsts: [NOTHING; LANES + 1],
+            first: (0, NOTHING),
+            added: 0,
+        }
     }
 }
 
 /// The first is the greatest, as the heap wants it.
 impl<T> Ord for Entry<T> {
     fn cmp(&self, other: &Self) -> Ordering {
-        other.key().cmp(&self.key())
+        other.key.cmp(&self.key)
     }
 }
 
@@ -114,7 +115,7 @@ impl<T> Eq for Entry<T> {}
 
 impl<T> PartialEq for Entry<T> {
     fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
+        self.key == other.key
     }
 }
 

@@ -11,7 +11,8 @@ use crate::socket::{Socket, State, Stream};
 
 impl Network {
     pub(crate) fn arrive(&mut self, arrival: Arrival) {
-        let Arrival { from, to, host, segment } = arrival;
+        let Arrival { from, to, host, window, acknowledged, segment } = arrival;
+        let limit = acknowledged.saturating_add(u64::from(window));
         match segment {
             Segment::Syn { number, sent } => self.on_syn(from, host, number, sent),
             Segment::Refused { number } => {
@@ -20,18 +21,17 @@ impl Network {
                 }
             }
             Segment::SynUnanswered { number } => self.on_syn_unanswered(to, number),
-            Segment::SynAck { limit } => self.on_syn_ack(to, from, host, limit),
+            Segment::SynAck => self.on_syn_ack(to, from, host, limit),
             Segment::Reset => self.on_reset(to, from),
-            Segment::Ack { .. } | Segment::Data(_) | Segment::Fin => {
-                if !self.is_connection(to, from) {
-                    return self.reject(host, to, from);
-                }
-                match segment {
-                    Segment::Data(data) => self.on_data(to, data),
-                    Segment::Fin => self.on_fin(to),
-                    Segment::Ack { acknowledged, limit } => self.on_ack(to, acknowledged, limit),
-                    _ => {}
-                }
+            _ if !self.is_connection(to, from) => self.reject(host, to, from),
+            Segment::Ack => self.on_ack(to, acknowledged, limit),
+            Segment::Data(data) => {
+                self.on_ack(to, acknowledged, limit);
+                self.on_data(to, data);
+            }
+            Segment::Fin => {
+                self.on_ack(to, acknowledged, limit);
+                self.on_fin(to);
             }
         }
     }
@@ -131,11 +131,7 @@ impl Network {
     }
 
     fn answer_syn(&mut self, from: Descriptor) {
-        let Some(socket) = self.socket_mut(from) else { return };
-        let stream = &mut socket.stream;
-        stream.advertised = stream.edge();
-        let segment = Segment::SynAck { limit: stream.advertised };
-        self.transmit_to_peer(from, segment);
+        self.transmit_to_peer(from, Segment::SynAck);
     }
 
     fn on_syn_unanswered(&mut self, client: Descriptor, number: u32) {
@@ -162,7 +158,7 @@ impl Network {
                 socket.stream.peer = Some(peer);
                 socket.stream.limit = limit;
                 self.changes(client);
-                self.acknowledge(client);
+                self.transmit_to_peer(client, Segment::Ack);
                 if both {
                     self.finish_early(client);
                 }
@@ -235,7 +231,7 @@ impl Network {
         socket.stream.received += data.len() as u64;
         socket.stream.incoming.push(data);
         self.changes(to);
-        self.acknowledge(to);
+        self.owe(to);
     }
 
     fn on_fin(&mut self, to: Descriptor) {
@@ -249,9 +245,11 @@ impl Network {
             other => other,
         };
         self.changes(to);
-        self.acknowledge(to);
         if state == State::FinWait2 {
+            self.transmit_to_peer(to, Segment::Ack);
             self.finish_in_time_wait(to);
+        } else {
+            self.owe(to);
         }
     }
 

@@ -41,6 +41,8 @@ pub struct Network {
     pub(crate) arrivals: Agenda<Arrival>,
     pub(crate) gathering: Gathering,
     changed: VecDeque<Descriptor>,
+    /// Sockets that have something to acknowledge. If nothing else is sent at this instant, an acknowledgement is.
+    pub(crate) owing: Vec<Descriptor>,
     /// In the order in which they end, since all last equally long.
     resting: VecDeque<(Timestamp, Resting)>,
 }
@@ -80,6 +82,7 @@ impl Network {
             arrivals: Agenda::default(),
             gathering: Gathering::default(),
             changed: VecDeque::new(),
+            owing: Vec::new(),
             resting: VecDeque::new(),
         }
     }
@@ -133,20 +136,24 @@ impl Network {
     }
 
     /// When something arrives next.
-    #[must_use]
-    pub fn next_arrival(&self) -> Option<Timestamp> {
+    pub fn next_arrival(&mut self) -> Option<Timestamp> {
+        self.send_owed();
         self.arrivals.next_time()
     }
 
     /// Moves time to `until` and lets arrive what is due by then, in order.
     pub fn advance(&mut self, until: Timestamp) {
-        while let Some((at, arrival)) = self.arrivals.take_due(until) {
-            self.now = self.now.max(at);
-            let (kind, [one, two], bytes) = arrival.segment.words();
-            self.trace.note(self.now, kind, &[arrival.to.number(), one, two], bytes);
-            self.arrive(arrival);
+        loop {
+            while let Some((_, arrival)) = self.arrivals.take_due(self.now) {
+                let (kind, numbers, bytes) = arrival.words();
+                self.trace.note(self.now, kind, &numbers, bytes);
+                self.arrive(arrival);
+            }
+            if until <= self.now {
+                return;
+            }
+            self.now = self.next_arrival().map_or(until, |next| next.min(until));
         }
-        self.now = self.now.max(until);
     }
 
     /// The host that has this address, seen from `from`.

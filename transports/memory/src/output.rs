@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use sansock::Timestamp;
 
 use crate::network::{Descriptor, HostId, Network};
@@ -21,24 +22,54 @@ pub(crate) struct Route {
 }
 
 impl Network {
-    /// Sends a segment, behind all that is on its way to that socket.
+    /// Sends a segment that says nothing about the other direction, behind all that is on its way to that socket.
     pub(crate) fn transmit(&mut self, route: Route, segment: Segment) {
+        self.transmit_with(route, 0, 0, segment);
+    }
+
+    /// Sends a segment from a socket to its peer, with an acknowledgement.
+    pub(crate) fn transmit_to_peer(&mut self, from: Descriptor, segment: Segment) {
+        let Some(socket) = self.socket_mut(from) else { return };
+        let stream = &mut socket.stream;
+        stream.owes = false;
+        stream.advertised = stream.edge().max(stream.advertised);
+        let window = u32::try_from(stream.advertised.saturating_sub(stream.received)).unwrap_or(u32::MAX);
+        let acknowledged = stream.received + u64::from(socket.finished);
+        let (here, there) = (socket.host, stream.there);
+        if let Some(to) = stream.peer {
+            self.transmit_with(Route { from, here, to, there }, acknowledged, window, segment);
+        }
+    }
+
+    fn transmit_with(&mut self, route: Route, acknowledged: u64, window: u32, segment: Segment) {
         let mut at = self.now + self.travel(route.here);
         if let Some(to) = self.socket_mut(route.to) {
             at = at.max(to.stream.last_arrival);
             to.stream.last_arrival = at;
         }
         self.hits.resets += u64::from(matches!(segment, Segment::Reset));
-        self.arrivals.add(at, Arrival { from: route.from, to: route.to, host: route.there, segment });
+        let Route { from, to, there: host, .. } = route;
+        self.arrivals.add(at, Arrival { from, to, host, window, acknowledged, segment });
     }
 
-    /// Sends a segment from a socket to its peer.
-    pub(crate) fn transmit_to_peer(&mut self, from: Descriptor, segment: Segment) {
-        let Some(socket) = self.socket(from) else { return };
-        let (here, there) = (socket.host, socket.stream.there);
-        if let Some(to) = socket.stream.peer {
-            self.transmit(Route { from, here, to, there }, segment);
+    /// The peer is to be told what has arrived, and how much more may: with the next segment, or at the end of this instant.
+    pub(crate) fn owe(&mut self, descriptor: Descriptor) {
+        if let Some(socket) = self.sockets.get_mut(descriptor.0)
+            && !std::mem::replace(&mut socket.stream.owes, true)
+        {
+            self.owing.push(descriptor);
         }
+    }
+
+    /// Sends the acknowledgements that no segment has carried.
+    pub(crate) fn send_owed(&mut self) {
+        for index in 0..self.owing.len() {
+            let descriptor = self.owing[index];
+            if self.socket(descriptor).is_some_and(|socket| socket.stream.owes) {
+                self.transmit_to_peer(descriptor, Segment::Ack);
+            }
+        }
+        self.owing.clear();
     }
 
     /// Somebody sent to a socket that is gone, or is another connection's by now.
@@ -49,7 +80,15 @@ impl Network {
         }
     }
 
+    /// Something comes to the client itself, or to the host that it connects to.
+    fn arrive_later(&mut self, at: Timestamp, client: Descriptor, host: HostId, segment: Segment) {
+        self.arrivals.add(at, Arrival { from: client, to: client, host, window: 0, acknowledged: 0, segment });
+    }
+
     fn travel(&mut self, from: HostId) -> Duration {
+        if self.config.jitter.is_zero() {
+            return self.config.latency;
+        }
         let jitter = self.hosts[from.index()].jitter.span(self.config.jitter);
         self.hits.jitter += u64::from(!jitter.is_zero());
         self.config.latency + jitter
@@ -62,7 +101,7 @@ impl Network {
         let (number, here, there) = (socket.stream.syns, socket.host, socket.stream.there);
         let (now, at) = (self.now, self.now + self.travel(here));
         let segment = Segment::Syn { number, sent: now };
-        self.arrivals.add(at, Arrival { from: client, to: client, host: there, segment });
+        self.arrive_later(at, client, there, segment);
     }
 
     /// The SYN that was sent then is lost: the client will notice. No other SYN needs a timer.
@@ -72,7 +111,21 @@ impl Network {
         let doublings = u32::from(socket.stream.retries.saturating_sub(self.config.syn_linear_retries));
         let patience = SYN_TIMEOUT.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
         let segment = Segment::SynUnanswered { number };
-        self.arrivals.add((sent + patience).max(self.now), Arrival { from: client, to: client, host, segment });
+        self.arrive_later((sent + patience).max(self.now), client, host, segment);
+    }
+
+    /// Sends these bytes, or queues them behind others and for want of a window.
+    pub(crate) fn put_out(&mut self, descriptor: Descriptor, data: Bytes) {
+        let largest = self.config.segment;
+        let Some(socket) = self.socket_mut(descriptor) else { return };
+        let stream = &mut socket.stream;
+        let window = stream.limit.saturating_sub(stream.sent);
+        if stream.unsent.is_empty() && data.len() <= largest && data.len() as u64 <= window {
+            stream.sent += data.len() as u64;
+            return self.transmit_to_peer(descriptor, Segment::Data(data));
+        }
+        stream.unsent.push(data);
+        self.flush(descriptor);
     }
 
     /// Puts what is queued into segments, as far as the peer has room, and then the FIN.
@@ -99,15 +152,6 @@ impl Network {
         None
     }
 
-    /// Tells the peer what has arrived, and how much more may.
-    pub(crate) fn acknowledge(&mut self, descriptor: Descriptor) {
-        let Some(socket) = self.socket_mut(descriptor) else { return };
-        let stream = &mut socket.stream;
-        stream.advertised = stream.edge().max(stream.advertised);
-        let segment = Segment::Ack { acknowledged: stream.received + u64::from(socket.finished), limit: stream.advertised };
-        self.transmit_to_peer(descriptor, segment);
-    }
-
     /// The application has read. The peer is told if it knows of half a buffer at most, and of half of what there is: Linux's rule
     /// against silly windows.
     pub(crate) fn open_window(&mut self, descriptor: Descriptor) {
@@ -117,7 +161,7 @@ impl Network {
         let now = stream.edge().saturating_sub(stream.received);
         let expects_more = matches!(socket.state, State::Established | State::FinWait1 | State::FinWait2);
         if expects_more && known.saturating_mul(2) <= stream.receive_capacity as u64 && now >= known.saturating_mul(2) {
-            self.acknowledge(descriptor);
+            self.owe(descriptor);
         }
     }
 }

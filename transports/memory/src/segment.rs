@@ -12,6 +12,9 @@ pub(crate) struct Arrival {
     pub(crate) to: Descriptor,
     /// Where it comes to, also if the socket is gone.
     pub(crate) host: HostId,
+    pub(crate) window: u32,
+    /// So many bytes of the other direction have arrived, and the FIN counts as one. There is room for `window` bytes more.
+    pub(crate) acknowledged: u64,
     pub(crate) segment: Segment,
 }
 
@@ -26,15 +29,9 @@ pub(crate) enum Segment {
     Refused {
         number: u32,
     },
-    /// The end that the listener made takes bytes up to this limit.
-    SynAck {
-        limit: u64,
-    },
-    /// So many bytes have arrived (one more, if the FIN has), and there is room up to this limit.
-    Ack {
-        acknowledged: u64,
-        limit: u64,
-    },
+    SynAck,
+    /// Nothing but the acknowledgement that every segment of a connection carries.
+    Ack,
     Data(Bytes),
     Fin,
     Reset,
@@ -44,18 +41,19 @@ pub(crate) enum Segment {
     },
 }
 
-impl Segment {
+impl Arrival {
     /// Its kind, its numbers and its bytes, for the trace.
-    pub(crate) fn words(&self) -> (u8, [u64; 2], &[u8]) {
-        match self {
-            Self::Syn { number, sent } => (0, [u64::from(*number), sent.as_nanos()], &[]),
-            Self::Refused { number } => (1, [u64::from(*number), 0], &[]),
-            Self::SynAck { limit } => (2, [*limit, 0], &[]),
-            Self::Ack { acknowledged, limit } => (3, [*acknowledged, *limit], &[]),
-            Self::Data(data) => (4, [0, 0], data),
-            Self::Fin => (5, [0, 0], &[]),
-            Self::Reset => (6, [0, 0], &[]),
-            Self::SynUnanswered { number } => (7, [u64::from(*number), 0], &[]),
-        }
+    pub(crate) fn words(&self) -> (u8, [u64; 3], &[u8]) {
+        let (kind, number, bytes): (_, _, &[u8]) = match &self.segment {
+            Segment::Syn { number, .. } => (0, u64::from(*number), &[]),
+            Segment::Refused { number } => (1, u64::from(*number), &[]),
+            Segment::SynAck => (2, 0, &[]),
+            Segment::Ack => (3, 0, &[]),
+            Segment::Data(data) => (4, 0, data),
+            Segment::Fin => (5, 0, &[]),
+            Segment::Reset => (6, 0, &[]),
+            Segment::SynUnanswered { number } => (7, u64::from(*number), &[]),
+        };
+        (kind, [self.to.number(), self.acknowledged, u64::from(self.window) | number << 32], bytes)
     }
 }

@@ -41,7 +41,10 @@ pub struct Simulation<M: Machine> {
     seats: Vec<Seat<M>>,
     /// Machines whose outputs have not been taken since they were last called.
     called: VecDeque<u32>,
-    completions: Agenda<(u32, Completion)>,
+    /// Completions that are handed in at the next look.
+    completions: VecDeque<(u32, Completion)>,
+    /// Those that chance puts off.
+    late: Agenda<(u32, Completion)>,
     deadlines: Deadlines,
     outputs_per_instant: u32,
 }
@@ -92,7 +95,8 @@ impl<M: Machine> Simulation<M> {
             network: Network::new(config, seed),
             seats: Vec::new(),
             called: VecDeque::new(),
-            completions: Agenda::default(),
+            completions: VecDeque::new(),
+            late: Agenda::default(),
             deadlines: Deadlines::default(),
             outputs_per_instant: OUTPUTS_PER_INSTANT,
         }
@@ -175,7 +179,7 @@ impl<M: Machine> Simulation<M> {
                 continue;
             }
             let deadline = due.map(|(deadline, _)| deadline);
-            let next = deadline.into_iter().chain(self.completions.next_time()).chain(self.network.next_arrival()).min();
+            let next = deadline.into_iter().chain(self.late.next_time()).chain(self.network.next_arrival()).min();
             let Some(next) = next else { return Ok(true) };
             if next > limit {
                 self.network.advance(limit);
@@ -218,7 +222,7 @@ impl<M: Machine> Simulation<M> {
                         see(now, id, Step::Submitted(&op));
                         self.network.trace.note(now, 16, &[u64::from(number), op.id().as_u64()], &[]);
                         if let Some(done) = seat.sockets.submit(&mut self.network, op) {
-                            schedule(&mut self.network, &mut self.completions, number, seat, done);
+                            self.completions.push_back((number, done));
                         }
                     }
                 }
@@ -231,7 +235,8 @@ impl<M: Machine> Simulation<M> {
 
     fn deliver_one(&mut self, see: &mut impl FnMut(Timestamp, MachineId, Step<'_, M::Event>)) -> bool {
         let now = self.network.now();
-        let Some((_, (number, done))) = self.completions.take_due(now) else { return false };
+        let late = self.late.take_due(now).map(|(_, late)| late);
+        let Some((number, done)) = late.or_else(|| self.next_completion()) else { return false };
         see(now, MachineId(number), Step::Completed(&done));
         let (outcome, bytes) = words(done.outcome());
         self.network.trace.note(now, 17, &[u64::from(number), done.id().as_u64(), outcome], bytes);
@@ -241,20 +246,26 @@ impl<M: Machine> Simulation<M> {
         true
     }
 
+    /// The next completion that chance does not put off.
+    fn next_completion(&mut self) -> Option<(u32, Completion)> {
+        let most = self.network.config.completion_delay;
+        while let Some((number, done)) = self.completions.pop_front() {
+            let delay = self.seats[number as usize].lateness.span(most);
+            if delay.is_zero() {
+                return Some((number, done));
+            }
+            self.network.hits.late_completions += 1;
+            self.late.add(self.network.now() + delay, (number, done));
+        }
+        None
+    }
+
     /// Tries again what waits for sockets for which something has changed.
     fn retry_changed(&mut self) {
         while let Some((_, owner)) = self.network.next_changed() {
-            let seat = &mut self.seats[owner.machine as usize];
-            let Seat { sockets, lateness, .. } = seat;
+            let sockets = &mut self.seats[owner.machine as usize].sockets;
             let completions = &mut self.completions;
-            let (now, most) = (self.network.now(), self.network.config.completion_delay);
-            let mut late = 0;
-            sockets.retry_named(&mut self.network, owner.name, |done| {
-                let delay = lateness.span(most);
-                late += u64::from(!delay.is_zero());
-                completions.add(now + delay, (owner.machine, done));
-            });
-            self.network.hits.late_completions += late;
+            sockets.retry_named(&mut self.network, owner.name, |done| completions.push_back((owner.machine, done)));
         }
     }
 
@@ -263,19 +274,6 @@ impl<M: Machine> Simulation<M> {
             self.called.push_back(number);
         }
     }
-}
-
-/// Completions come back at the next look, or later by chance.
-fn schedule<M>(
-    network: &mut Network,
-    completions: &mut Agenda<(u32, Completion)>,
-    machine: u32,
-    seat: &mut Seat<M>,
-    done: Completion,
-) {
-    let delay = seat.lateness.span(network.config.completion_delay);
-    network.hits.late_completions += u64::from(!delay.is_zero());
-    completions.add(network.now() + delay, (machine, done));
 }
 
 /// What an outcome is, for the trace. The bytes of received data were noted when they arrived.

@@ -154,6 +154,8 @@ pub(crate) struct Stream {
     /// What the peer was told last to be its limit.
     pub(crate) advertised: u64,
     pub(crate) receive_capacity: usize,
+    /// Something has arrived, or was read, that the peer is to be told of.
+    pub(crate) owes: bool,
     /// When the last segment arrives that is on its way to this socket; none overtakes it.
     pub(crate) last_arrival: Timestamp,
 }
@@ -219,6 +221,7 @@ impl Stream {
             received: 0,
             advertised: 0,
             receive_capacity: receive_capacity.max(1),
+            owes: false,
             last_arrival: Timestamp::ZERO,
         }
     }
@@ -227,6 +230,7 @@ impl Stream {
     pub(crate) fn restart(&mut self) {
         let old = std::mem::replace(self, Self::new(self.send_capacity, self.receive_capacity));
         self.syns = old.syns;
+        self.owes = old.owes;
         self.last_arrival = old.last_arrival;
     }
 

@@ -37,10 +37,7 @@ impl Network {
         let shortness = &mut self.hosts[host.index()].shortness;
         let count = if most > 1 && shortness.one_in(short_in) { shortness.length(most - 1) } else { most };
         self.hits.short_sends += u64::from(count < data.len());
-        if let Some(socket) = self.socket_mut(descriptor) {
-            socket.stream.unsent.push(data.slice(..count));
-        }
-        self.flush(descriptor);
+        self.put_out(descriptor, data.slice(..count));
         Ok(count)
     }
 
