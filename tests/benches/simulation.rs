@@ -49,7 +49,7 @@ fn main() {
 fn echo(clients: u64, echoes: u64) {
     let mut world = World::new();
     let (server, client) = (world.host(1), world.host(2));
-    world.serve(server);
+    world.serve(server, clients);
     let mut node = Node::new(SlotRange::ALL);
     for _ in 0..clients {
         dial(&mut node, address(1), Role::Echoes { left: echoes });
@@ -61,7 +61,7 @@ fn echo(clients: u64, echoes: u64) {
 fn churn(clients: u64, rounds: u64) {
     let mut world = World::new();
     let server = world.host(1);
-    world.serve(server);
+    world.serve(server, clients);
     for index in 0..clients {
         let host = world.host(index + 2);
         world.add(host, Application::Again(Again::new(address(1), rounds)));
@@ -72,7 +72,7 @@ fn churn(clients: u64, rounds: u64) {
 fn idle(clients: u64, seconds: u64) {
     let mut world = World::new();
     let (server, client) = (world.host(1), world.host(2));
-    world.serve(server);
+    world.serve(server, clients);
     let mut node = Node::new(SlotRange::ALL);
     for _ in 0..clients {
         dial(&mut node, address(1), Role::Heartbeats { left: seconds / BETWEEN_HEARTBEATS.as_secs() });
@@ -86,7 +86,7 @@ fn hosts(count: u64, echoes: u64) {
     for index in 1..=count {
         let host = world.host(index);
         let mut node = Node::new(SlotRange::ALL);
-        serve(&mut node);
+        serve(&mut node, 1);
         dial(&mut node, address(index % count + 1), Role::Echoes { left: echoes });
         world.add(host, Application::Plain(node));
     }
@@ -111,9 +111,9 @@ impl World {
         self.simulation.add(host, application);
     }
 
-    fn serve(&mut self, host: HostId) {
+    fn serve(&mut self, host: HostId, clients: u64) {
         let mut node = Node::new(SlotRange::ALL);
-        serve(&mut node);
+        serve(&mut node, clients);
         self.add(host, Application::Plain(node));
     }
 
@@ -149,10 +149,12 @@ fn limits() -> ConnectionConfig {
     ConnectionConfig::default()
 }
 
-fn serve(node: &mut AnyNode) {
+/// Connections overlap while one ends and the next begins: there is room for twice as many.
+fn serve(node: &mut AnyNode, clients: u64) {
+    let most = usize::try_from(clients * 2).expect("a few thousand");
     let config = ServerConfig::new(SocketAddr::from(([0, 0, 0, 0], PORT)))
         .listeners(vec![sansock::ListenerConfig::new(SocketAddr::from(([0, 0, 0, 0], PORT))).backlog(4096)])
-        .and_then(|config| config.max_connections(100_000))
+        .and_then(|config| config.max_connections(most))
         .expect("valid")
         .connection(limits());
     node.serve(Timestamp::ZERO, config, Box::new(|_| Verdict::Accept(Role::Server))).expect("slots enough");

@@ -17,9 +17,6 @@ use sansock_tests::differential::{Call, LATEST, Name, compare, rehearse};
 
 /// The number of cases is 256, or what PROPTEST_CASES says; the seed is fixed, or what PROPTEST_RNG_SEED says (any number), so that a
 /// change is judged by the same scripts as the last one. A case that fails is kept in `tests/tests/sockets.proptest-regressions`.
-///
-/// Other seeds are known to find one difference, after very many scripts: a socket connected to itself, filled while others are filled as
-/// well, may take one more byte on Linux when the simulated one would block.
 fn config() -> ProptestConfig {
     let persistence = FileFailurePersistence::WithSource("proptest-regressions");
     let config = ProptestConfig { failure_persistence: Some(Box::new(persistence)), ..ProptestConfig::default() };

@@ -187,6 +187,10 @@ fn endings() -> Vec<(&'static str, Vec<Call>)> {
             ]),
         ),
         (
+            "a full buffer takes no more, until sending is shut down: then it is as good as empty",
+            connected_and([Fill { socket: 1 }, shut(1, Shutdown::Write)]),
+        ),
+        (
             "a full buffer is delivered to the last byte after a close",
             connected_and([Fill { socket: 1 }, close(1), Drain { socket: 1 }]),
         ),

@@ -35,7 +35,7 @@
 //!
 //! # What is not modelled
 //!
-//! Congestion control, Nagle's algorithm and delayed acknowledgements, urgent data, keep-alive, `SO_LINGER` above zero, `SO_REUSEPORT`, several hosts
+//! Congestion control, Nagle's algorithm, urgent data, keep-alive, `SO_LINGER` above zero, `SO_REUSEPORT`, several hosts
 //! on one address, loss, partitions, hosts that crash.
 
 mod agenda;
