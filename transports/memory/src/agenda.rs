@@ -40,10 +40,19 @@ struct Entry<T> {
 
 impl<T> Agenda<T> {
     pub(crate) fn add(&mut self, at: Timestamp, what: T) {
+        let place = self.lasts.iter().position(|last| *last <= at).unwrap_or(HEAP);
+        self.add_to(place, at, what);
+    }
+
+    /// The same, for something so far away that it would keep a lane from what comes before it.
+    pub(crate) fn add_apart(&mut self, at: Timestamp, what: T) {
+        self.add_to(HEAP, at, what);
+    }
+
+    fn add_to(&mut self, place: usize, at: Timestamp, what: T) {
         let key = Key::from(at.as_nanos()) << 64 | Key::from(self.added);
         self.added += 1;
         let entry = Entry { key, what };
-        let place = self.lasts.iter().position(|last| *last <= at).unwrap_or(HEAP);
         if key < self.firsts[place] {
             self.firsts[place] = key;
             if key < self.first.1 {
@@ -78,6 +87,19 @@ impl<T> Agenda<T> {
         self.firsts[place] = next.map_or(NOTHING, |next| next.key);
         self.first = (0..=HEAP).map(|place| (place, self.firsts[place])).min_by_key(|(_, key)| *key)?;
         Some((time(key), entry.what))
+    }
+}
+
+impl<T> Agenda<T> {
+    /// Forgets what is not to be kept.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
+        let mut kept = Self { added: self.added, ..Self::default() };
+        while let Some((at, what)) = self.take_due(Timestamp::NEVER) {
+            if keep(&what) {
+                kept.add(at, what);
+            }
+        }
+        *self = kept;
     }
 }
 
@@ -127,11 +149,16 @@ mod tests {
     proptest! {
         #[test]
         fn everything_comes_in_the_order_of_its_time_and_equal_times_in_the_order_of_adding(
-            steps in prop::collection::vec((0..30_u64, any::<bool>()), 0..200)
+            steps in prop::collection::vec((0..30_u64, any::<bool>(), any::<bool>()), 0..200)
         ) {
             let (mut agenda, mut model, mut now) = (Agenda::default(), Vec::new(), 0);
-            for (number, (delay, take)) in steps.into_iter().enumerate() {
-                agenda.add(Timestamp::from_nanos(now + delay), number);
+            for (number, (delay, apart, take)) in steps.into_iter().enumerate() {
+                let at = Timestamp::from_nanos(now + delay);
+                if apart {
+                    agenda.add_apart(at, number);
+                } else {
+                    agenda.add(at, number);
+                }
                 model.push((now + delay, number));
                 if take {
                     model.sort_unstable();

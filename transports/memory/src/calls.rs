@@ -42,8 +42,9 @@ impl Network {
     /// Creates a socket for addresses of this family.
     ///
     /// # Errors
-    /// [`FaultKind::DescriptorLimit`].
+    /// [`FaultKind::DescriptorLimit`]; [`FaultKind::NetworkDown`] if the host is down.
     pub fn create(&mut self, host: HostId, family: Family) -> Result<Descriptor, FaultKind> {
+        self.check_up(host)?;
         self.take_descriptor(host)?;
         let stream = Stream::new(self.config.send_buffer, self.config.receive_buffer);
         let mut socket = Socket::new(host, family, stream);
@@ -182,8 +183,9 @@ impl Network {
     /// [`CallError::WouldBlock`] when it is started and while it is under way; [`CallError::AlreadyConnected`];
     /// [`FaultKind::ConnectionRefused`], [`FaultKind::TimedOut`]; [`FaultKind::ConnectionAborted`] if the connection came about and ended
     /// meanwhile, or another call was told of the failure; [`FaultKind::Unsupported`] or [`FaultKind::InvalidArgument`] for an address of the
-    /// other family; [`FaultKind::NetworkUnreachable`] if no host has the address; [`FaultKind::AddressNotAvailable`] if no port is
-    /// free, or there is such a connection, or was a short while ago; [`FaultKind::BadDescriptor`].
+    /// other family; [`FaultKind::NetworkUnreachable`] if the host has no address of the family; [`FaultKind::HostUnreachable`] after 3 s if
+    /// no host has the address; [`FaultKind::AddressNotAvailable`] if no port is free, or there is such a connection, or was a
+    /// short while ago; [`FaultKind::BadDescriptor`].
     pub fn connect(&mut self, descriptor: Descriptor, to: SocketAddr) -> Result<(), CallError> {
         let socket = self.open_socket(descriptor)?;
         match (socket.phase, socket.state) {
@@ -226,7 +228,7 @@ impl Network {
         let bound = socket.local.map(|local| local.ip()).filter(|ip| family == Family::V4 && !ip.is_unspecified());
         let ip = if to.ip().is_unspecified() { bound.unwrap_or(loopback(family)) } else { to.ip() };
         let to = SocketAddr::new(ip, to.port());
-        let there = self.host_of(host, to.ip()).ok_or(FaultKind::NetworkUnreachable)?;
+        let there = self.host_of(host, to.ip());
         self.name_client(descriptor, to)?;
         let socket = self.open_socket(descriptor)?;
         socket.remote = Some(to);
@@ -235,8 +237,13 @@ impl Network {
         socket.error = None;
         socket.finished = false;
         socket.stream.restart();
-        socket.stream.there = there;
-        self.send_syn(descriptor);
+        match there {
+            Some(there) => {
+                socket.stream.there = there;
+                self.send_syn(descriptor);
+            }
+            None => self.seek_nobody(descriptor),
+        }
         Err(CallError::WouldBlock)
     }
 

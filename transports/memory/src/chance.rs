@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
+use sansock::Timestamp;
+
+use crate::trace::Trace;
 
 /// A seeded generator whose output is fixed by its algorithm (PCG XSL 128/64), on every platform and in every version.
 #[derive(Clone, Debug)]
@@ -16,6 +19,7 @@ pub(crate) enum Purpose {
     Jitter = 1,
     Shortness = 2,
     Lateness = 3,
+    Loss = 4,
 }
 
 impl Chance {
@@ -23,15 +27,29 @@ impl Chance {
         Self(Pcg64Mcg::seed_from_u64(seed))
     }
 
-    /// The generator of this purpose for the host or the machine with this number.
+    /// The generator of this purpose for the machine with this number.
     pub(crate) fn of(seed: u64, purpose: Purpose, number: usize) -> Self {
+        Self::of_key(seed, purpose, number as u64)
+    }
+
+    /// The generator of this purpose for whatever has this key, of which 56 bits count.
+    pub(crate) fn of_key(seed: u64, purpose: Purpose, key: u64) -> Self {
+        // The generator sets the two lowest bits of its state, whatever they were: nothing may depend on them.
+        let low = key << 8 | (purpose as u64) << 2;
         let mut state = [0; 16];
-        state[..8].copy_from_slice(&seed.to_le_bytes());
-        state[8..].copy_from_slice(&(number as u64 | (purpose as u64) << 56).to_le_bytes());
+        state[..8].copy_from_slice(&low.to_le_bytes());
+        state[8..].copy_from_slice(&seed.to_le_bytes());
         // The state as it is would make the first numbers of similar seeds similar.
         let mut first = Pcg64Mcg::from_seed(state);
         first.next_u64();
         Self::new(first.next_u64())
+    }
+
+    /// The generator of this purpose for the way from one host to another.
+    pub(crate) fn between(seed: u64, purpose: Purpose, from: u64, to: u64) -> Self {
+        let mut both = Trace::new();
+        both.note(Timestamp::ZERO, 255, &[from, to], &[]);
+        Self::of_key(seed, purpose, both.hash())
     }
 
     /// A number below `limit`; zero if there is none.
@@ -75,8 +93,16 @@ mod tests {
             draw(1, Purpose::Lateness, 0),
         ];
         assert_eq!(drawn[0], draw(1, Purpose::Jitter, 0));
+        let mut draw = |purpose, from, to| drawn.push(Chance::between(1, purpose, from, to).below(u64::MAX));
+        draw(Purpose::Jitter, 0, 0);
+        draw(Purpose::Jitter, 0, 1);
+        draw(Purpose::Jitter, 1, 0);
+        draw(Purpose::Loss, 0, 1);
+        drawn.extend((0..1_000).map(|seed| Chance::of(seed, Purpose::Lateness, 7).below(u64::MAX)));
+        drawn.extend((0..1_000).map(|number| Chance::of(7, Purpose::Shortness, number).below(u64::MAX)));
+        let count = drawn.len();
         drawn.sort_unstable();
         drawn.dedup();
-        assert_eq!(drawn.len(), 5);
+        assert_eq!(drawn.len(), count);
     }
 }

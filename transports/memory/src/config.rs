@@ -80,4 +80,28 @@ pub struct Hits {
     pub port_exhaustion: u64,
     /// Connections whose names went into TIME_WAIT.
     pub time_waits: u64,
+    /// Segments that a link lost by chance.
+    pub lost_by_chance: u64,
+    /// Segments that a partition did not let through.
+    pub lost_in_partitions: u64,
+    /// Segments to hosts that were down.
+    pub lost_at_hosts_down: u64,
+    /// Segments that were sent again, or to ask for an acknowledgement.
+    pub retransmissions: u64,
+    /// Connections that were given up because nothing was acknowledged any more, or an idle peer did not answer.
+    pub connections_timed_out: u64,
+    /// Segments that a held link kept.
+    pub held: u64,
+    /// Segments that travelled on when their link was released.
+    pub released: u64,
+    /// Segments that waited for others to pass, since their link has a limit.
+    pub bandwidth_waits: u64,
+    /// Probes of idle connections that are to be kept alive.
+    pub keep_alive_probes: u64,
+    /// Connects to addresses that no host has.
+    pub unreachable: u64,
+    /// Hosts that crashed.
+    pub crashes: u64,
+    /// Hosts that came up again.
+    pub restarts: u64,
 }

@@ -145,6 +145,15 @@ impl Network {
         self.finish(descriptor);
     }
 
+    /// Somebody between the two ends resets their connection: this end is told at once, the other when the reset gets there. Of a socket
+    /// without a connection, nothing.
+    pub(crate) fn reset_on_the_way(&mut self, descriptor: Descriptor) {
+        if self.socket(descriptor).is_some_and(|socket| socket.stream.peer.is_some() && socket.state != State::Closed) {
+            self.transmit_to_peer(descriptor, Segment::Reset);
+            self.reset(descriptor);
+        }
+    }
+
     /// The connection is over, and this end closed first: its names rest.
     pub(crate) fn finish_in_time_wait(&mut self, descriptor: Descriptor) {
         if let Some(Socket { host, local: Some(own), remote: Some(remote), hold: Some((_, hold)), .. }) = self.socket(descriptor)
@@ -188,6 +197,7 @@ impl Network {
     fn forget_connection(&mut self, descriptor: Descriptor) {
         let Some(socket) = self.socket_mut(descriptor) else { return };
         socket.state = State::Closed;
+        socket.stream.recovery = None;
         let (host, names) = (socket.host, socket.local.zip(socket.remote));
         let released = if socket.keeps_port { None } else { socket.hold.take() };
         if let Some((own, remote)) = names {

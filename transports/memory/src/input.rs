@@ -1,20 +1,21 @@
 //! What a host's TCP does with what arrives (RFC 9293, section 3.10.7), in order and without loss.
 
 use bytes::Bytes;
-use sansock::{FaultKind, Timestamp};
+use sansock::FaultKind;
 
 use crate::names::{Connection, Hold};
 use crate::network::{Descriptor, HostId, Network};
 use crate::output::Route;
+use crate::recovery::heard;
 use crate::segment::{Arrival, Segment};
 use crate::socket::{Socket, State, Stream};
 
 impl Network {
     pub(crate) fn arrive(&mut self, arrival: Arrival) {
-        let Arrival { from, to, host, window, acknowledged, segment } = arrival;
+        let Arrival { from, to, host, window, acknowledged, segment, .. } = arrival;
         let limit = acknowledged.saturating_add(u64::from(window));
         match segment {
-            Segment::Syn { number, sent } => self.on_syn(from, host, number, sent),
+            Segment::Syn { number } => self.on_syn(from, host, number),
             Segment::Refused { number } => {
                 if self.is_connecting(to, number) {
                     self.fail(to, FaultKind::ConnectionRefused);
@@ -23,15 +24,28 @@ impl Network {
             Segment::SynUnanswered { number } => self.on_syn_unanswered(to, number),
             Segment::SynAck => self.on_syn_ack(to, from, host, limit),
             Segment::Reset => self.on_reset(to, from),
+            Segment::Unanswered { number } => self.on_unanswered(to, number),
+            Segment::Silence { number } => self.on_silence(to, number),
+            Segment::NobodyThere { number } => {
+                if self.is_connecting(to, number) {
+                    self.hits.unreachable += 1;
+                    self.fail(to, FaultKind::HostUnreachable);
+                }
+            }
+            Segment::Probe if !self.is_connection(to, from) => self.answer_for(host, to, from),
             _ if !self.is_connection(to, from) => self.reject(host, to, from),
             Segment::Ack => self.on_ack(to, acknowledged, limit),
-            Segment::Data(data) => {
+            Segment::Data { sequence, data } => {
                 self.on_ack(to, acknowledged, limit);
-                self.on_data(to, data);
+                self.on_data(to, sequence, data);
             }
-            Segment::Fin => {
+            Segment::Fin { .. } => {
                 self.on_ack(to, acknowledged, limit);
                 self.on_fin(to);
+            }
+            Segment::Probe => {
+                self.on_ack(to, acknowledged, limit);
+                self.owe(to);
             }
         }
     }
@@ -48,7 +62,7 @@ impl Network {
     }
 
     /// A SYN of this client has come to the host. A client that has given up meanwhile would answer with a reset; nobody would notice.
-    fn on_syn(&mut self, client: Descriptor, host: HostId, number: u32, sent: Timestamp) {
+    fn on_syn(&mut self, client: Descriptor, host: HostId, number: u32) {
         if !self.is_connecting(client, number) {
             return;
         }
@@ -56,15 +70,16 @@ impl Network {
         let (from, to, there) = (*from, *to, *there);
         self.end_rests();
         if let Some(Connection::Socket(other)) = self.names(host).connection(to, from) {
-            return self.on_syn_of_peer(other, client, sent);
+            return self.on_syn_of_peer(other, client);
         }
         let Some(listener) = self.names(host).listener(to) else {
             let route = Route { from: Descriptor::none(), here: host, to: client, there };
-            return self.transmit(route, Segment::Refused { number });
+            self.transmit(route, Segment::Refused { number });
+            return;
         };
         if !self.has_room(listener) {
             self.hits.dropped_syns += 1;
-            return self.lose_syn(client, sent);
+            return self.lose_syn(client);
         }
         let server = self.welcome(listener, host, to, from);
         if let Some(socket) = self.socket_mut(server) {
@@ -75,20 +90,22 @@ impl Network {
     }
 
     /// Both ends connect to each other at once, or a socket connects to itself.
-    fn on_syn_of_peer(&mut self, own: Descriptor, client: Descriptor, sent: Timestamp) {
+    fn on_syn_of_peer(&mut self, own: Descriptor, client: Descriptor) {
         match self.socket_mut(own) {
             Some(socket) if socket.state == State::SynSent => {
                 socket.state = State::SynReceived;
                 socket.stream.peer = Some(client);
                 self.answer_syn(own);
             }
+            // Its answer was lost.
+            Some(socket) if socket.state == State::SynReceived && socket.stream.peer == Some(client) => self.answer_syn(own),
             // An old connection of these names has not ended here. If its other end is gone, this is how it is found out (RFC 9293, 3.5.1).
             other => {
                 let peer = other.and_then(|socket| socket.stream.peer);
                 if peer.is_none_or(|peer| self.socket(peer).is_none()) {
                     self.reset(own);
                 }
-                self.lose_syn(client, sent);
+                self.lose_syn(client);
             }
         }
     }
@@ -113,6 +130,7 @@ impl Network {
             socket.keeps_address = parent.keeps_address;
             (socket.receive_shut, socket.send_shut) = (parent.receive_shut, parent.send_shut);
             socket.stream = Stream::new(parent.stream.send_capacity, parent.stream.receive_capacity);
+            socket.stream.keep_alive.clone_from(&parent.stream.keep_alive);
         }
         let hold = Hold { exclusive: !socket.reuse_address, listening: false, bound: true };
         socket.state = State::SynReceived;
@@ -151,6 +169,7 @@ impl Network {
     fn on_syn_ack(&mut self, client: Descriptor, peer: Descriptor, host: HostId, limit: u64) {
         let names = |socket: &Socket| (socket.local, socket.remote);
         let theirs = self.socket(peer).map(names);
+        let known = self.is_connection(client, peer);
         match self.socket_mut(client) {
             Some(socket) if is_opening(socket) && theirs == Some((socket.remote, socket.local)) => {
                 let both = socket.state == State::SynReceived;
@@ -159,10 +178,13 @@ impl Network {
                 socket.stream.limit = limit;
                 self.changes(client);
                 self.transmit_to_peer(client, Segment::Ack);
+                self.keep_watch(client);
                 if both {
                     self.finish_early(client);
                 }
             }
+            // It was answered, and that was lost.
+            _ if known => self.transmit_to_peer(client, Segment::Ack),
             // The client has gone, or is somebody else by now.
             _ => self.reject(host, client, peer),
         }
@@ -178,6 +200,7 @@ impl Network {
     fn on_ack(&mut self, to: Descriptor, acknowledged: u64, limit: u64) {
         let Some(socket) = self.socket_mut(to) else { return };
         let stream = &mut socket.stream;
+        heard(stream, acknowledged, limit);
         stream.acknowledged = stream.acknowledged.max(acknowledged);
         stream.limit = stream.limit.max(limit);
         let writable = stream.blocked && stream.is_writable();
@@ -209,6 +232,7 @@ impl Network {
             listener.queue.push_back(server);
             self.changes(parent);
         }
+        self.keep_watch(server);
         self.finish_early(server);
     }
 
@@ -221,8 +245,9 @@ impl Network {
         }
     }
 
-    fn on_data(&mut self, to: Descriptor, data: Bytes) {
+    fn on_data(&mut self, to: Descriptor, sequence: u32, data: Bytes) {
         let Some(socket) = self.socket_mut(to) else { return };
+        debug_assert_eq!(sequence, socket.stream.received as u32, "nothing overtakes, and nothing comes twice");
         // Linux: after our FIN, what nobody will read is answered by a reset.
         if socket.state != State::Established && (socket.orphan || socket.receive_shut) {
             self.transmit_to_peer(to, Segment::Reset);
@@ -260,7 +285,7 @@ impl Network {
     }
 
     /// The peer has ended the connection at once.
-    fn reset(&mut self, descriptor: Descriptor) {
+    pub(crate) fn reset(&mut self, descriptor: Descriptor) {
         match self.socket(descriptor) {
             // Nobody has seen it yet.
             Some(socket) if socket.stream.parent.is_some() => self.forget_pending(descriptor),
@@ -269,7 +294,7 @@ impl Network {
         }
     }
 
-    fn forget_pending(&mut self, server: Descriptor) {
+    pub(crate) fn forget_pending(&mut self, server: Descriptor) {
         let parent = self.socket(server).and_then(|socket| socket.stream.parent);
         if let Some(listener) = parent.and_then(|parent| self.socket_mut(parent)).and_then(|socket| socket.listener.as_mut()) {
             listener.pending.retain(|pending| *pending != server);

@@ -164,6 +164,11 @@ impl Names {
         }
     }
 
+    /// The host has crashed. The next port is not the first one again, as it would not be on Linux, which draws.
+    pub(crate) fn forget(&mut self) {
+        *self = Self { last_port: self.last_port, ..Self::default() };
+    }
+
     /// Goes round the range, from behind the port that was found last.
     fn find_port(&mut self, (first, last): (u16, u16), fits: impl Fn(&Self, u16) -> bool) -> Option<u16> {
         let mut port = self.last_port;

@@ -10,8 +10,10 @@ use slotmap::{DefaultKey, Key, SlotMap};
 use crate::agenda::Agenda;
 use crate::chance::{Chance, Purpose};
 use crate::config::{Hits, NetworkConfig};
+use crate::links::Path;
 use crate::names::{Hold, Names, Rest};
 use crate::pieces::Gathering;
+use crate::recording::Recording;
 use crate::segment::Arrival;
 use crate::socket::{Owner, Socket};
 use crate::trace::Trace;
@@ -39,6 +41,11 @@ pub struct Network {
     addresses: FxHashMap<IpAddr, HostId>,
     pub(crate) sockets: SlotMap<DefaultKey, Socket>,
     pub(crate) arrivals: Agenda<Arrival>,
+    /// Every segment simply takes the latency of the configuration: nobody has set a link or crashed a host, and nobody records.
+    pub(crate) calm: bool,
+    /// The links that are used, in a network that is not calm. Their order shows nowhere.
+    pub(crate) paths: FxHashMap<(HostId, HostId), Path>,
+    pub(crate) recording: Option<Box<Recording>>,
     pub(crate) gathering: Gathering,
     changed: VecDeque<Descriptor>,
     /// Sockets that have something to acknowledge. If nothing else is sent at this instant, an acknowledgement is.
@@ -49,11 +56,15 @@ pub struct Network {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
+    pub(crate) name: String,
+    /// What its chances are drawn by.
+    pub(crate) key: u64,
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) names: Names,
     pub(crate) descriptor_limit: usize,
     pub(crate) open: usize,
-    pub(crate) jitter: Chance,
+    /// It has crashed.
+    pub(crate) down: bool,
     pub(crate) shortness: Chance,
 }
 
@@ -80,6 +91,9 @@ impl Network {
             addresses: FxHashMap::default(),
             sockets: SlotMap::new(),
             arrivals: Agenda::default(),
+            calm: config.jitter.is_zero(),
+            paths: FxHashMap::default(),
+            recording: None,
             gathering: Gathering::default(),
             changed: VecDeque::new(),
             owing: Vec::new(),
@@ -87,22 +101,35 @@ impl Network {
         }
     }
 
-    /// Adds a host with these addresses, beside its loopback addresses. An address that another host has stays with that one.
+    /// Adds a host with these addresses, beside its loopback addresses. An address that another host has stays with that one. Its name is
+    /// `host` and its number, until it is given [another one](Network::name_host).
     pub fn add_host(&mut self, addresses: impl IntoIterator<Item = IpAddr>) -> HostId {
-        let number = self.hosts.len();
-        let host = HostId(u32::try_from(number).unwrap_or(u32::MAX));
+        let host = HostId(u32::try_from(self.hosts.len()).unwrap_or(u32::MAX));
         let addresses: Vec<_> = addresses.into_iter().collect();
         for address in &addresses {
             self.addresses.entry(*address).or_insert(host);
         }
+        let (name, key) = (format!("host{}", host.0), u64::from(host.0));
+        if let Some(recording) = &mut self.recording {
+            recording.add_host(name.clone(), addresses.iter().copied());
+        }
         self.hosts.push(Host {
+            name,
+            key,
             addresses,
             names: Names::default(),
             descriptor_limit: usize::MAX,
             open: 0,
-            jitter: Chance::of(self.seed, Purpose::Jitter, number),
-            shortness: Chance::of(self.seed, Purpose::Shortness, number),
+            down: false,
+            shortness: Chance::of_key(self.seed, Purpose::Shortness, key),
         });
+        host
+    }
+
+    /// Adds a host as [`add_host`](Network::add_host) does, with a name.
+    pub fn add_host_named(&mut self, name: &str, addresses: impl IntoIterator<Item = IpAddr>) -> HostId {
+        let host = self.add_host(addresses);
+        self.name_host(host, name);
         host
     }
 
@@ -147,7 +174,11 @@ impl Network {
             while let Some((_, arrival)) = self.arrivals.take_due(self.now) {
                 let (kind, numbers, bytes) = arrival.words();
                 self.trace.note(self.now, kind, &numbers, bytes);
-                self.arrive(arrival);
+                if self.calm {
+                    self.arrive(arrival);
+                } else {
+                    self.come_to_host(arrival);
+                }
             }
             if until <= self.now {
                 return;

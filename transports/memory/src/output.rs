@@ -11,6 +11,8 @@ use crate::socket::{Fin, State};
 
 /// The first SYN is sent again after this time (RFC 6298: the initial time-out).
 const SYN_TIMEOUT: Duration = Duration::from_secs(1);
+/// Who has an address is asked for so long (Linux: `mcast_solicit` and `retrans_time_ms` of a neighbour, 3 times 1 s).
+const NEIGHBOUR_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// From where to where a segment goes.
 #[derive(Clone, Copy, Debug)]
@@ -27,29 +29,34 @@ impl Network {
         self.transmit_with(route, 0, 0, segment);
     }
 
-    /// Sends a segment from a socket to its peer, with an acknowledgement.
+    /// Sends a segment from a socket to its peer, with an acknowledgement; behind what was lost, if that has not arrived yet.
     pub(crate) fn transmit_to_peer(&mut self, from: Descriptor, segment: Segment) {
-        let Some(socket) = self.socket_mut(from) else { return };
+        if let Some(socket) = self.socket_mut(from)
+            && let Some(recovery) = &mut socket.stream.recovery
+            && recovery.delays(&segment)
+        {
+            return;
+        }
+        self.transmit_to_peer_at_once(from, segment);
+    }
+
+    /// The same, but behind nothing. False if it is lost.
+    pub(crate) fn transmit_to_peer_at_once(&mut self, from: Descriptor, segment: Segment) -> bool {
+        let Some(socket) = self.socket_mut(from) else { return false };
         let stream = &mut socket.stream;
         stream.owes = false;
         stream.advertised = stream.edge().max(stream.advertised);
         let window = u32::try_from(stream.advertised.saturating_sub(stream.received)).unwrap_or(u32::MAX);
         let acknowledged = stream.received + u64::from(socket.finished);
         let (here, there) = (socket.host, stream.there);
-        if let Some(to) = stream.peer {
-            self.transmit_with(Route { from, here, to, there }, acknowledged, window, segment);
-        }
+        let Some(to) = stream.peer else { return false };
+        self.transmit_with(Route { from, here, to, there }, acknowledged, window, segment)
     }
 
-    fn transmit_with(&mut self, route: Route, acknowledged: u64, window: u32, segment: Segment) {
-        let mut at = self.now + self.travel(route.here);
-        if let Some(to) = self.socket_mut(route.to) {
-            at = at.max(to.stream.last_arrival);
-            to.stream.last_arrival = at;
-        }
+    fn transmit_with(&mut self, route: Route, acknowledged: u64, window: u32, segment: Segment) -> bool {
         self.hits.resets += u64::from(matches!(segment, Segment::Reset));
-        let Route { from, to, there: host, .. } = route;
-        self.arrivals.add(at, Arrival { from, to, host, window, acknowledged, segment });
+        let Route { from, here, to, there: host } = route;
+        self.launch(here, Arrival { from, to, host, window, acknowledged, recorded: None, segment })
     }
 
     /// The peer is to be told what has arrived, and how much more may: with the next segment, or at the end of this instant.
@@ -80,34 +87,34 @@ impl Network {
         }
     }
 
-    /// Something comes to the client itself, or to the host that it connects to.
-    fn arrive_later(&mut self, at: Timestamp, client: Descriptor, host: HostId, segment: Segment) {
-        self.arrivals.add(at, Arrival { from: client, to: client, host, window: 0, acknowledged: 0, segment });
-    }
-
-    fn travel(&mut self, from: HostId) -> Duration {
-        if self.config.jitter.is_zero() {
-            return self.config.latency;
-        }
-        let jitter = self.hosts[from.index()].jitter.span(self.config.jitter);
-        self.hits.jitter += u64::from(!jitter.is_zero());
-        self.config.latency + jitter
+    /// A timer of a socket runs out then.
+    pub(crate) fn arrive_later(&mut self, at: Timestamp, socket: Descriptor, host: HostId, segment: Segment) {
+        let timer = Arrival { from: socket, to: socket, host, window: 0, acknowledged: 0, recorded: None, segment };
+        self.arrivals.add_apart(at, timer);
     }
 
     /// Sends a connecting socket's next SYN. Its [`Route::to`] is the client itself: who listens is looked up when it arrives.
     pub(crate) fn send_syn(&mut self, client: Descriptor) {
+        let now = self.now;
         let Some(socket) = self.socket_mut(client) else { return };
         socket.stream.syns = socket.stream.syns.wrapping_add(1);
+        socket.stream.syn_sent = now;
         let (number, here, there) = (socket.stream.syns, socket.host, socket.stream.there);
-        let (now, at) = (self.now, self.now + self.travel(here));
-        let segment = Segment::Syn { number, sent: now };
-        self.arrive_later(at, client, there, segment);
+        self.transmit(Route { from: client, here, to: client, there }, Segment::Syn { number });
     }
 
-    /// The SYN that was sent then is lost: the client will notice. No other SYN needs a timer.
-    pub(crate) fn lose_syn(&mut self, client: Descriptor, sent: Timestamp) {
-        let Some(socket) = self.socket(client) else { return };
+    /// No host has the address that the socket connects to. Linux asks three times who has it.
+    pub(crate) fn seek_nobody(&mut self, client: Descriptor) {
+        let Some(socket) = self.socket_mut(client) else { return };
+        socket.stream.syns = socket.stream.syns.wrapping_add(1);
         let (number, host) = (socket.stream.syns, socket.host);
+        self.arrive_later(self.now + NEIGHBOUR_TIMEOUT, client, host, Segment::NobodyThere { number });
+    }
+
+    /// The last SYN is lost, or its answer: the client will notice. No other SYN needs a timer.
+    pub(crate) fn lose_syn(&mut self, client: Descriptor) {
+        let Some(socket) = self.socket(client).filter(|socket| socket.state == State::SynSent) else { return };
+        let (number, host, sent) = (socket.stream.syns, socket.host, socket.stream.syn_sent);
         let doublings = u32::from(socket.stream.retries.saturating_sub(self.config.syn_linear_retries));
         let patience = SYN_TIMEOUT.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
         let segment = Segment::SynUnanswered { number };
@@ -121,11 +128,12 @@ impl Network {
         let stream = &mut socket.stream;
         let window = stream.limit.saturating_sub(stream.sent);
         if stream.unsent.is_empty() && data.len() <= largest && data.len() as u64 <= window {
-            stream.sent += data.len() as u64;
-            return self.transmit_to_peer(descriptor, Segment::Data(data));
+            let sequence = stream.take_sequence(data.len());
+            return self.transmit_to_peer(descriptor, Segment::Data { sequence, data });
         }
         stream.unsent.push(data);
         self.flush(descriptor);
+        self.is_stuck(descriptor);
     }
 
     /// Puts what is queued into segments, as far as the peer has room, and then the FIN.
@@ -142,12 +150,12 @@ impl Network {
         let size = window.min(largest).min(stream.unsent.len());
         if size > 0 {
             let data = stream.unsent.pop_front(size);
-            stream.sent += data.len() as u64;
-            return Some(Segment::Data(data));
+            let sequence = stream.take_sequence(data.len());
+            return Some(Segment::Data { sequence, data });
         }
         if stream.fin == Fin::Queued && stream.unsent.is_empty() {
             stream.fin = Fin::Sent;
-            return Some(Segment::Fin);
+            return Some(Segment::Fin { sequence: stream.take_sequence(0) });
         }
         None
     }

@@ -2,15 +2,20 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::time::Duration;
 
-use sansock::{Completion, Machine, Op, OpId, Outcome, Output, Timestamp};
+use sansock::{Completion, Machine, Op, OpId, Output, Timestamp};
 
 use crate::agenda::Agenda;
 use crate::chance::{Chance, Purpose};
+use crate::clock::Clock;
 use crate::config::{Hits, NetworkConfig};
 use crate::deadlines::Deadlines;
+use crate::faults::{InjectionId, OperationFaults};
 use crate::network::{HostId, Network};
-use crate::sockets::Sockets;
+use crate::recording::Happening;
+use crate::scenario::{Fault, Outcome};
+use crate::sockets::{Sockets, fail};
 
 /// So many outputs and time-outs at one instant of virtual time are a spin, unless [`Simulation::limit_outputs`] says otherwise.
 const OUTPUTS_PER_INSTANT: u32 = 1_000_000;
@@ -45,22 +50,58 @@ pub struct Simulation<M: Machine> {
     completions: VecDeque<(u32, Completion)>,
     /// Those that chance puts off.
     late: Agenda<(u32, Completion)>,
+    /// Operations that a fault keeps from starting.
+    parked: Agenda<(u32, OpId)>,
     deadlines: Deadlines,
+    /// How often each fault has hit.
+    fault_hits: Vec<u64>,
+    /// Outputs and time-outs at this instant.
+    outputs: u32,
     outputs_per_instant: u32,
+}
+
+/// What [`Simulation::step`] has done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// Machines said something. Whoever wants to do something about it can do so before anything else happens.
+    Spoke,
+    /// This machine was called.
+    Called(MachineId),
+    /// The time has moved on.
+    Advanced,
+    /// The next thing would happen after the limit, which is the time now.
+    Reached,
+    /// Nothing can happen any more.
+    Finished,
 }
 
 #[derive(Debug)]
 struct Seat<M> {
+    host: HostId,
     machine: M,
+    clock: Clock,
     sockets: Sockets,
     lateness: Chance,
+    /// What befalls its operations.
+    faults: Option<Box<OperationFaults>>,
+    /// Operations whose completions a fault delays. Rarely any.
+    delayed: Vec<(OpId, Duration)>,
+    /// The host has crashed; nobody calls the machine.
+    down: bool,
     /// It is among those that were called.
     called: bool,
 }
 
 impl<M: Machine> Seat<M> {
+    /// In the simulation's time.
     fn deadline(&self) -> Timestamp {
-        self.machine.deadline().unwrap_or(Timestamp::NEVER)
+        let deadline = self.machine.deadline().filter(|_| !self.down);
+        deadline.map_or(Timestamp::NEVER, |deadline| self.clock.simulated(deadline))
+    }
+
+    fn take_delay(&mut self, id: OpId) -> Duration {
+        let place = self.delayed.iter().position(|(delayed, _)| *delayed == id);
+        place.map_or(Duration::ZERO, |place| self.delayed.swap_remove(place).1)
     }
 }
 
@@ -73,6 +114,14 @@ pub struct Spin {
     pub at: Timestamp,
     /// Its last operation.
     pub operation: Option<OpId>,
+}
+
+impl MachineId {
+    /// Its place in the order in which the simulation's machines were added.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
 impl fmt::Display for Spin {
@@ -97,7 +146,10 @@ impl<M: Machine> Simulation<M> {
             called: VecDeque::new(),
             completions: VecDeque::new(),
             late: Agenda::default(),
+            parked: Agenda::default(),
             deadlines: Deadlines::default(),
+            fault_hits: Vec::new(),
+            outputs: 0,
             outputs_per_instant: OUTPUTS_PER_INSTANT,
         }
     }
@@ -116,7 +168,17 @@ impl<M: Machine> Simulation<M> {
     pub fn add(&mut self, host: HostId, machine: M) -> MachineId {
         let number = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
         let lateness = Chance::of(self.network.seed, Purpose::Lateness, self.seats.len());
-        self.seats.push(Seat { machine, sockets: Sockets::of_machine(host, number), lateness, called: false });
+        self.seats.push(Seat {
+            host,
+            machine,
+            clock: Clock::default(),
+            sockets: Sockets::of_machine(host, number),
+            lateness,
+            faults: None,
+            delayed: Vec::new(),
+            down: false,
+            called: false,
+        });
         self.was_called(number);
         MachineId(number)
     }
@@ -127,10 +189,82 @@ impl<M: Machine> Simulation<M> {
         &self.seats[id.0 as usize].machine
     }
 
-    /// Calls a machine, at the present virtual time.
+    /// Calls a machine, at the present time of its clock.
     pub fn with<R>(&mut self, id: MachineId, call: impl FnOnce(&mut M, Timestamp) -> R) -> R {
         self.was_called(id.0);
-        call(&mut self.seats[id.0 as usize].machine, self.network.now())
+        let seat = &mut self.seats[id.0 as usize];
+        call(&mut seat.machine, seat.clock.local(self.network.now()))
+    }
+
+    /// From now on this happens to the machine's operations, unless a fault that was injected before it matches the same operation.
+    /// Connections and operations count from the first fault's injection on.
+    pub fn inject(&mut self, id: MachineId, fault: Fault) -> InjectionId {
+        let injection = InjectionId::new(self.fault_hits.len());
+        self.fault_hits.push(0);
+        self.seats[id.0 as usize].faults.get_or_insert_default().add(injection, fault);
+        injection
+    }
+
+    /// How often an injected fault has hit.
+    #[must_use]
+    pub fn injected(&self, id: InjectionId) -> u64 {
+        self.fault_hits[id.index()]
+    }
+
+    /// No injected fault hits an operation any more. What was put off stays so.
+    pub fn end_faults(&mut self) {
+        for seat in &mut self.seats {
+            seat.faults = None;
+        }
+    }
+
+    /// A host crashes: its machines and its sockets are gone, and nobody is told; see [`Network::crash`]. What its operations would have come to
+    /// is lost. A machine can still be looked at, as it was, but nothing calls it.
+    pub fn crash(&mut self, host: HostId) {
+        self.network.crash(host);
+        for (number, seat) in (0..).zip(&mut self.seats).filter(|(_, seat)| seat.host == host) {
+            seat.down = true;
+            seat.called = false;
+            seat.sockets = Sockets::of_machine(host, number);
+            seat.delayed.clear();
+        }
+        let seats = &self.seats;
+        let is_up = |number: u32| !seats[number as usize].down;
+        self.called.retain(|number| is_up(*number));
+        self.completions.retain(|(number, _)| is_up(*number));
+        self.late.retain(|(number, _)| is_up(*number));
+        self.parked.retain(|(number, _)| is_up(*number));
+    }
+
+    /// This machine runs in place of that one, which crashed; its host is up again, see [`Network::restart`]. Injected faults count on. If
+    /// the machine has not crashed, it does now.
+    pub fn restart(&mut self, id: MachineId, machine: M) {
+        let host = self.seats[id.0 as usize].host;
+        if !self.network.is_down(host) && !self.seats[id.0 as usize].down {
+            self.crash(host);
+        }
+        self.network.restart(host);
+        let seat = &mut self.seats[id.0 as usize];
+        seat.machine = machine;
+        seat.down = false;
+        self.was_called(id.0);
+    }
+
+    /// The machine's clock jumps ahead.
+    pub fn jump_clock(&mut self, id: MachineId, by: Duration) {
+        self.set_clock(id, |clock, now| clock.jump(now, by));
+    }
+
+    /// The machine's clock runs too fast by so many millionths from now on, or too slow; 0 is right. At least -999,999: no clock stands
+    /// still.
+    pub fn drift_clock(&mut self, id: MachineId, millionths: i32) {
+        self.set_clock(id, |clock, now| clock.drift(now, millionths));
+    }
+
+    fn set_clock(&mut self, id: MachineId, set: impl FnOnce(&mut Clock, Timestamp)) {
+        let seat = &mut self.seats[id.0 as usize];
+        set(&mut seat.clock, self.network.now());
+        self.deadlines.set(id.0, seat.deadline());
     }
 
     /// The virtual time.
@@ -161,33 +295,12 @@ impl<M: Machine> Simulation<M> {
         limit: Timestamp,
         mut see: impl FnMut(Timestamp, MachineId, Step<'_, M::Event>),
     ) -> Result<bool, Spin> {
-        let mut outputs = 0;
         loop {
-            self.take_outputs(&mut outputs, &mut see)?;
-            if self.deliver_one(&mut see) {
-                continue;
+            match self.step(limit, &mut see)? {
+                Progress::Spoke | Progress::Called(_) | Progress::Advanced => {}
+                Progress::Reached => return Ok(false),
+                Progress::Finished => return Ok(true),
             }
-            let due = self.deadlines.first(|machine| self.seats[machine as usize].deadline());
-            if let Some((_, machine)) = due.filter(|(deadline, _)| *deadline <= self.now()) {
-                // A time-out that is due again at once, for ever, gives no output at all.
-                outputs += 1;
-                if outputs > self.outputs_per_instant {
-                    return Err(Spin { machine: MachineId(machine), at: self.now(), operation: None });
-                }
-                self.seats[machine as usize].machine.handle_timeout(self.network.now());
-                self.was_called(machine);
-                continue;
-            }
-            let deadline = due.map(|(deadline, _)| deadline);
-            let next = deadline.into_iter().chain(self.late.next_time()).chain(self.network.next_arrival()).min();
-            let Some(next) = next else { return Ok(true) };
-            if next > limit {
-                self.network.advance(limit);
-                return Ok(false);
-            }
-            outputs = 0;
-            self.network.advance(next);
-            self.retry_changed();
         }
     }
 
@@ -199,65 +312,159 @@ impl<M: Machine> Simulation<M> {
         self.run_until(Timestamp::NEVER, see).map(|_| ())
     }
 
-    fn take_outputs(
+    /// Takes the outputs of the machines that were called. If none of them says something, does one thing: hands in a completion, or a
+    /// time-out, or, if nothing is due, moves the time on to what comes next, but not beyond `limit`.
+    ///
+    /// # Errors
+    /// [`Spin`].
+    pub fn step(
         &mut self,
-        outputs: &mut u32,
-        see: &mut impl FnMut(Timestamp, MachineId, Step<'_, M::Event>),
-    ) -> Result<(), Spin> {
+        limit: Timestamp,
+        mut see: impl FnMut(Timestamp, MachineId, Step<'_, M::Event>),
+    ) -> Result<Progress, Spin> {
+        if self.take_outputs(&mut see)? {
+            return Ok(Progress::Spoke);
+        }
+        if let Some(machine) = self.deliver_one(&mut see) {
+            return Ok(Progress::Called(machine));
+        }
+        let due = self.deadlines.first(|machine| self.seats[machine as usize].deadline());
+        if let Some((_, machine)) = due.filter(|(deadline, _)| *deadline <= self.now()) {
+            // A time-out that is due again at once, for ever, gives no output at all.
+            self.count_output(machine, None)?;
+            let seat = &mut self.seats[machine as usize];
+            seat.machine.handle_timeout(seat.clock.local(self.network.now()));
+            self.was_called(machine);
+            return Ok(Progress::Called(MachineId(machine)));
+        }
+        let deadline = due.map(|(deadline, _)| deadline);
+        let next = deadline.into_iter().chain(self.late.next_time()).chain(self.parked.next_time());
+        let Some(next) = next.chain(self.network.next_arrival()).min() else { return Ok(Progress::Finished) };
+        if next > limit {
+            self.network.advance(limit);
+            return Ok(Progress::Reached);
+        }
+        self.outputs = 0;
+        self.network.advance(next);
+        self.retry_parked();
+        self.retry_changed();
+        Ok(Progress::Advanced)
+    }
+
+    fn count_output(&mut self, machine: u32, operation: Option<OpId>) -> Result<(), Spin> {
+        self.outputs += 1;
+        if self.outputs > self.outputs_per_instant {
+            return Err(Spin { machine: MachineId(machine), at: self.network.now(), operation });
+        }
+        Ok(())
+    }
+
+    /// True if somebody said something.
+    fn take_outputs(&mut self, see: &mut impl FnMut(Timestamp, MachineId, Step<'_, M::Event>)) -> Result<bool, Spin> {
         let now = self.network.now();
+        let mut spoke = false;
         while let Some(number) = self.called.pop_front() {
             let id = MachineId(number);
-            let seat = &mut self.seats[number as usize];
-            seat.called = false;
+            self.seats[number as usize].called = false;
             let mut operation = None;
-            while let Some(output) = seat.machine.poll() {
-                *outputs += 1;
-                if *outputs > self.outputs_per_instant {
-                    return Err(Spin { machine: id, at: now, operation });
-                }
+            while let Some(output) = self.seats[number as usize].machine.poll() {
+                self.count_output(number, operation)?;
                 match output {
-                    Output::Event(event) => see(now, id, Step::Event(event)),
+                    Output::Event(event) => {
+                        spoke = true;
+                        see(now, id, Step::Event(event));
+                    }
                     Output::Submit(op) => {
                         operation = Some(op.id());
                         see(now, id, Step::Submitted(&op));
                         self.network.trace.note(now, 16, &[u64::from(number), op.id().as_u64()], &[]);
-                        if let Some(done) = seat.sockets.submit(&mut self.network, op) {
-                            self.completions.push_back((number, done));
-                        }
+                        self.submit(number, op);
                     }
                 }
             }
-            self.deadlines.set(number, seat.deadline());
+            self.deadlines.set(number, self.seats[number as usize].deadline());
         }
         self.retry_changed();
-        Ok(())
+        Ok(spoke)
     }
 
-    fn deliver_one(&mut self, see: &mut impl FnMut(Timestamp, MachineId, Step<'_, M::Event>)) -> bool {
+    /// Starts an operation, or does to it what a fault says.
+    fn submit(&mut self, number: u32, op: Op) {
+        let seat = &mut self.seats[number as usize];
+        let fault = seat.faults.as_mut().and_then(|faults| faults.outcome_of(&op));
+        let Some((fault, outcome)) = fault else {
+            if let Some(done) = seat.sockets.submit(&mut self.network, op) {
+                self.completions.push_back((number, done));
+            }
+            return;
+        };
+        self.fault_hits[fault.index()] += 1;
+        self.network.trace.note(self.network.now(), 18, &[u64::from(fault.number()), op.id().as_u64()], &[]);
+        if self.network.recording().is_some() {
+            let (host, text) = (Some(seat.host.index()), format!("{} {outcome}", op.kind().name()));
+            self.network.note(Happening::Fault { host, text });
+        }
+        let now = self.network.now();
+        let done = match outcome {
+            Outcome::Short(most) => seat.sockets.submit_short(&mut self.network, op, most),
+            Outcome::WouldBlock(span) => {
+                self.parked.add(now + span, (number, op.id()));
+                seat.sockets.park(op);
+                None
+            }
+            Outcome::Delay(span) => {
+                seat.delayed.push((op.id(), span));
+                seat.sockets.submit(&mut self.network, op)
+            }
+            Outcome::Error(kind) => Some(fail(op, kind)),
+            Outcome::Reset => {
+                seat.sockets.reset(&mut self.network, op.socket());
+                seat.sockets.submit(&mut self.network, op)
+            }
+        };
+        self.completions.extend(done.map(|done| (number, done)));
+    }
+
+    fn deliver_one(&mut self, see: &mut impl FnMut(Timestamp, MachineId, Step<'_, M::Event>)) -> Option<MachineId> {
         let now = self.network.now();
         let late = self.late.take_due(now).map(|(_, late)| late);
-        let Some((number, done)) = late.or_else(|| self.next_completion()) else { return false };
+        let (number, done) = late.or_else(|| self.next_completion())?;
         see(now, MachineId(number), Step::Completed(&done));
         let (outcome, bytes) = words(done.outcome());
         self.network.trace.note(now, 17, &[u64::from(number), done.id().as_u64(), outcome], bytes);
-        let result = self.seats[number as usize].machine.complete(now, done);
+        let seat = &mut self.seats[number as usize];
+        if let Some(faults) = &mut seat.faults {
+            faults.completed(&done);
+        }
+        let result = seat.machine.complete(seat.clock.local(now), done);
         debug_assert!(result.is_ok(), "an operation is completed once: {result:?}");
         self.was_called(number);
-        true
+        Some(MachineId(number))
     }
 
-    /// The next completion that chance does not put off.
+    /// The next completion that neither a fault nor chance puts off.
     fn next_completion(&mut self) -> Option<(u32, Completion)> {
         let most = self.network.config.completion_delay;
         while let Some((number, done)) = self.completions.pop_front() {
-            let delay = self.seats[number as usize].lateness.span(most);
+            let seat = &mut self.seats[number as usize];
+            let chance = seat.lateness.span(most);
+            self.network.hits.late_completions += u64::from(!chance.is_zero());
+            let delay = chance + seat.take_delay(done.id());
             if delay.is_zero() {
                 return Some((number, done));
             }
-            self.network.hits.late_completions += 1;
             self.late.add(self.network.now() + delay, (number, done));
         }
         None
+    }
+
+    /// Starts the operations that faults have kept from starting until now.
+    fn retry_parked(&mut self) {
+        let now = self.network.now();
+        while let Some((_, (number, id))) = self.parked.take_due(now) {
+            let done = self.seats[number as usize].sockets.unpark(&mut self.network, id);
+            self.completions.extend(done.map(|done| (number, done)));
+        }
     }
 
     /// Tries again what waits for sockets for which something has changed.
@@ -270,6 +477,9 @@ impl<M: Machine> Simulation<M> {
     }
 
     fn was_called(&mut self, number: u32) {
+        if self.seats[number as usize].down {
+            return;
+        }
         if !std::mem::replace(&mut self.seats[number as usize].called, true) {
             self.called.push_back(number);
         }
@@ -277,11 +487,11 @@ impl<M: Machine> Simulation<M> {
 }
 
 /// What an outcome is, for the trace. The bytes of received data were noted when they arrived.
-fn words(outcome: &Outcome) -> (u64, &[u8]) {
+fn words(outcome: &sansock::Outcome) -> (u64, &[u8]) {
     match outcome {
-        Outcome::Data(data) => (data.len() as u64, &[]),
-        Outcome::Sent(count) => (*count as u64, &[]),
-        Outcome::Failed(fault) => (0, fault.kind().sentence().as_bytes()),
+        sansock::Outcome::Data(data) => (data.len() as u64, &[]),
+        sansock::Outcome::Sent(count) => (*count as u64, &[]),
+        sansock::Outcome::Failed(fault) => (0, fault.kind().sentence().as_bytes()),
         other => (0, other.name().as_bytes()),
     }
 }

@@ -5,9 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use sansock::{FaultKind, SocketId, Timestamp};
 
+use crate::keep_alive::KeepAlive;
 use crate::names::{Hold, unspecified};
 use crate::network::{Descriptor, HostId};
 use crate::pieces::Pieces;
+use crate::recovery::Recovery;
 
 /// The family of a socket's addresses. A socket of one family never sees the other's addresses: IPv6 sockets are `IPV6_V6ONLY`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -158,6 +160,13 @@ pub(crate) struct Stream {
     pub(crate) owes: bool,
     /// When the last segment arrives that is on its way to this socket; none overtakes it.
     pub(crate) last_arrival: Timestamp,
+    /// When the last SYN was sent.
+    pub(crate) syn_sent: Timestamp,
+    /// Of a connection that has lost something.
+    pub(crate) recovery: Option<Box<Recovery>>,
+    pub(crate) keep_alive: Option<Box<KeepAlive>>,
+    /// How many timers were set: tells the last one of its kind from others.
+    timers: u32,
 }
 
 /// Where our own FIN is.
@@ -223,15 +232,34 @@ impl Stream {
             receive_capacity: receive_capacity.max(1),
             owes: false,
             last_arrival: Timestamp::ZERO,
+            syn_sent: Timestamp::ZERO,
+            recovery: None,
+            keep_alive: None,
+            timers: 0,
         }
     }
 
-    /// As before a first connection. Answers to old SYNs stay recognisable.
+    /// As before a first connection. Answers to old SYNs, and old timers, stay recognisable.
     pub(crate) fn restart(&mut self) {
         let old = std::mem::replace(self, Self::new(self.send_capacity, self.receive_capacity));
         self.syns = old.syns;
         self.owes = old.owes;
         self.last_arrival = old.last_arrival;
+        self.keep_alive = old.keep_alive;
+        self.timers = old.timers;
+    }
+
+    /// The number of the next timer.
+    pub(crate) const fn next_timer(&mut self) -> u32 {
+        self.timers = self.timers.wrapping_add(1);
+        self.timers
+    }
+
+    /// So many more bytes are put into a segment: where in the stream they begin, modulo 2^32.
+    pub(crate) const fn take_sequence(&mut self, size: usize) -> u32 {
+        let sequence = self.sent as u32;
+        self.sent += size as u64;
+        sequence
     }
 
     /// Bytes in the send buffer: queued, or sent and not acknowledged.

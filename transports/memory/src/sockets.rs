@@ -6,8 +6,8 @@ use std::net::{Shutdown, SocketAddr};
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use sansock::{
-    AcceptOp, Address, Completion, ConnectOp, Connected, CreateOp, Fault, FaultKind, Op, OpId, OpKind, RecvOp, RefusedOptions,
-    SendOp, SocketId, SocketOptions,
+    AcceptOp, Address, Completion, ConnectOp, Connected, CreateOp, Fault, FaultKind, Op, OpId, OpKind, Outcome, RecvOp,
+    RefusedOptions, SendOp, SocketId, SocketOptions,
 };
 
 use crate::calls::{CallError, Received};
@@ -25,6 +25,10 @@ pub struct Sockets {
     sends: FxHashMap<SocketId, SendOp>,
     connects: FxHashMap<SocketId, ConnectOp>,
     accepts: FxHashMap<SocketId, VecDeque<AcceptOp>>,
+    /// Receives and sends that may move fewer bytes than they ask for.
+    limits: FxHashMap<OpId, usize>,
+    /// Operations that are not to start yet.
+    parked: Vec<Op>,
 }
 
 #[derive(Debug)]
@@ -49,6 +53,8 @@ impl Sockets {
             sends: FxHashMap::default(),
             connects: FxHashMap::default(),
             accepts: FxHashMap::default(),
+            limits: FxHashMap::default(),
+            parked: Vec::new(),
         }
     }
 
@@ -94,6 +100,36 @@ impl Sockets {
         }
     }
 
+    /// The same, of a receive or send that moves at most so many bytes; of any other operation, as ever.
+    pub(crate) fn submit_short(&mut self, network: &mut Network, op: Op, most: usize) -> Option<Completion> {
+        let id = op.id();
+        self.limits.insert(id, most.max(1));
+        let done = self.submit(network, op);
+        if done.is_some() {
+            self.limits.remove(&id);
+        }
+        done
+    }
+
+    /// Keeps an operation from starting.
+    pub(crate) fn park(&mut self, op: Op) {
+        self.parked.push(op);
+    }
+
+    /// Starts an operation that was kept from starting, unless it was cancelled.
+    pub(crate) fn unpark(&mut self, network: &mut Network, id: OpId) -> Option<Completion> {
+        let place = self.parked.iter().position(|op| op.id() == id)?;
+        let op = self.parked.swap_remove(place);
+        self.submit(network, op)
+    }
+
+    /// Somebody on the way resets the connection: both ends are told.
+    pub(crate) fn reset(&mut self, network: &mut Network, name: SocketId) {
+        if let Ok(descriptor) = self.descriptor(name) {
+            network.reset_on_the_way(descriptor);
+        }
+    }
+
     /// Something has changed for this socket: tries again what waits for it.
     pub fn retry(&mut self, network: &mut Network, descriptor: Descriptor, done: impl FnMut(Completion)) {
         if let Some(owner) = network.socket(descriptor).and_then(|socket| socket.owner) {
@@ -133,6 +169,8 @@ impl Sockets {
         self.sends.clear();
         self.connects.clear();
         self.accepts.clear();
+        self.limits.clear();
+        self.parked.clear();
     }
 
     fn create(&mut self, network: &mut Network, op: CreateOp) -> Completion {
@@ -192,32 +230,48 @@ impl Sockets {
         let Some(entry) = self.entries.get_mut(&op.socket()) else {
             return Some(op.failed(FaultKind::BadDescriptor.into()));
         };
-        match network.recv(entry.descriptor, op.max()) {
-            Ok(Received::Data(data)) => Some(op.data(data)),
-            Ok(Received::Eof) => Some(op.eof()),
-            Err(CallError::WouldBlock) => {
-                entry.recv = Some(op);
-                None
-            }
-            Err(error) => Some(op.failed(fault(error))),
+        let most = limit(&self.limits, op.id()).map_or(op.max(), |most| most.min(op.max()));
+        let received = network.recv(entry.descriptor, most);
+        if received == Err(CallError::WouldBlock) {
+            entry.recv = Some(op);
+            return None;
         }
+        self.forget_limit(op.id());
+        Some(match received {
+            Ok(Received::Data(data)) => op.data(data),
+            Ok(Received::Eof) => op.eof(),
+            Err(error) => op.failed(fault(error)),
+        })
     }
 
     fn send(&mut self, network: &mut Network, op: SendOp) -> Option<Completion> {
         let sent = self.descriptor(op.socket()).map_err(CallError::from);
-        match sent.and_then(|descriptor| gather(network, descriptor, op.chunks())) {
-            Ok(count) => Some(op.sent(count)),
-            Err(CallError::WouldBlock) => {
-                self.sends.insert(op.socket(), op);
-                None
-            }
-            Err(error) => Some(op.failed(fault(error))),
+        let most = limit(&self.limits, op.id()).unwrap_or(usize::MAX);
+        let sent = sent.and_then(|descriptor| gather(network, descriptor, op.chunks(), most));
+        if sent == Err(CallError::WouldBlock) {
+            self.sends.insert(op.socket(), op);
+            return None;
+        }
+        self.forget_limit(op.id());
+        Some(match sent {
+            Ok(count) => op.sent(count),
+            Err(error) => op.failed(fault(error)),
+        })
+    }
+
+    fn forget_limit(&mut self, id: OpId) {
+        if !self.limits.is_empty() {
+            self.limits.remove(&id);
         }
     }
 
     fn cancel(&mut self, target: OpId) -> Option<Completion> {
         let cancelled = Fault::from(FaultKind::Cancelled);
         let name = target.socket();
+        self.forget_limit(target);
+        if let Some(place) = self.parked.iter().position(|op| op.id() == target) {
+            return Some(fail(self.parked.swap_remove(place), FaultKind::Cancelled));
+        }
         match target.kind() {
             OpKind::Accept => self.accepts.values_mut().find_map(|waiting| {
                 let place = waiting.iter().position(|op| op.id() == target)?;
@@ -248,16 +302,32 @@ fn set_options(network: &mut Network, descriptor: Descriptor, options: &SocketOp
     let (send, receive) = (options.send_buffer.value().map(bytes), options.receive_buffer.value().map(bytes));
     // Neither can fail: the socket is open.
     let _ = network.buffers(descriptor, send, receive);
+    if let Some(idle) = options.keep_alive.value() {
+        let _ = network.keep_alive(descriptor, Some(idle));
+    }
     if let Some(on) = options.reuse_address.value() {
         let _ = network.reuse_address(descriptor, on);
     }
 }
 
-/// A vectored send: one call a chunk, until one is short.
-fn gather(network: &mut Network, descriptor: Descriptor, chunks: &[Bytes]) -> Result<usize, CallError> {
+fn limit(limits: &FxHashMap<OpId, usize>, id: OpId) -> Option<usize> {
+    if limits.is_empty() { None } else { limits.get(&id).copied() }
+}
+
+/// A vectored send of at most so many bytes: one call a chunk, until one is short.
+fn gather(network: &mut Network, descriptor: Descriptor, chunks: &[Bytes], most: usize) -> Result<usize, CallError> {
     let mut total = 0;
     for chunk in chunks {
-        match network.send(descriptor, chunk) {
+        let allowed = chunk.len().min(most - total);
+        if allowed == 0 {
+            break;
+        }
+        let sent = if allowed < chunk.len() {
+            network.send(descriptor, &chunk.slice(..allowed))
+        } else {
+            network.send(descriptor, chunk)
+        };
+        match sent {
             Ok(count) => {
                 total += count;
                 if count < chunk.len() {
@@ -269,6 +339,11 @@ fn gather(network: &mut Network, descriptor: Descriptor, chunks: &[Bytes]) -> Re
         }
     }
     Ok(total)
+}
+
+/// The operation fails like this.
+pub(crate) fn fail(op: Op, kind: FaultKind) -> Completion {
+    Completion::from_raw(op.id(), Outcome::Failed(kind.into()))
 }
 
 fn fault(error: CallError) -> Fault {

@@ -25,9 +25,13 @@ impl Network {
             state if !state.may_send() || socket.send_shut => return Err(FaultKind::BrokenPipe.into()),
             _ => {}
         }
+        // Nothing is sent: an empty segment would be one of its own.
+        if data.is_empty() {
+            return Ok(0);
+        }
         let (host, stream) = (socket.host, &mut socket.stream);
         let room = stream.send_capacity.saturating_sub(stream.buffered());
-        if room == 0 && !data.is_empty() {
+        if room == 0 {
             stream.blocked = true;
             self.hits.full_buffers += 1;
             return Err(CallError::WouldBlock);

@@ -146,5 +146,5 @@ fn every_knob_of_the_network_is_turned_by_some_script() {
     let (_, other, _) = run(config, 2, &script);
     assert_ne!(one, other, "another seed, another run");
     // E1: on every platform, in every build, until what happens is meant to change.
-    assert_eq!(one, 0xfd48_e841_b41f_d494);
+    assert_eq!(one, 0x992f_3e81_093f_aadb);
 }

@@ -1,44 +1,59 @@
 //! Recordings as pictures and captures.
 
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::process::Command;
+use std::time::Duration;
 
 use bytes::Bytes;
 use sansock::Timestamp;
-use sansock_memory::recording::{Carried, Happening, Recording};
+use sansock_memory::recording::{Happening, Recording};
+use sansock_memory::{CallError, Family, Link, Network, NetworkConfig, Received};
 
 /// Three hosts: one conversation that ends well, one that is lost, and a rule that does not hold.
 fn example() -> Recording {
-    let mut recording = Recording::new();
-    let names = ["server", "client1", "client2"];
-    let addresses = ["10.0.0.1", "10.0.0.2", "10.0.0.3"];
-    for (name, address) in names.iter().zip(addresses) {
-        recording.add_host(*name, [address.parse().unwrap()]);
-    }
-    let server: SocketAddr = "10.0.0.1:7".parse().unwrap();
-    let one: SocketAddr = "10.0.0.2:32768".parse().unwrap();
-    let two: SocketAddr = "10.0.0.3:32768".parse().unwrap();
-    let at = Timestamp::from_millis;
-    let travel = |recording: &mut Recording, start, hosts, addresses, carries| {
-        let id = recording.sent(at(start), hosts, addresses, carries);
-        recording.note(at(start + 1), Happening::Arrived(id));
+    let mut network = Network::new(
+        NetworkConfig { segment: 100_000, send_buffer: 100_000, receive_buffer: 100_000, ..NetworkConfig::default() },
+        1,
+    );
+    network.start_recording();
+    let [server, one, two] = [("server", "10.0.0.1"), ("client1", "10.0.0.2"), ("client2", "10.0.0.3")]
+        .map(|(name, address)| network.add_host_named(name, [address.parse().unwrap()]));
+    let address: SocketAddr = "10.0.0.1:7".parse().unwrap();
+    let wait = |network: &mut Network, millis| network.advance(network.now() + Duration::from_millis(millis));
+    let connect = |network: &mut Network, host| {
+        let client = network.create(host, Family::V4).unwrap();
+        assert_eq!(network.connect(client, address), Err(CallError::WouldBlock));
+        client
     };
-    recording.note(at(0), Happening::Said { host: 0, text: "listening on 10.0.0.1:7".into() });
-    travel(&mut recording, 1, (1, 0), (one, server), Carried::Syn);
-    travel(&mut recording, 2, (0, 1), (server, one), Carried::SynAck);
-    travel(&mut recording, 3, (1, 0), (one, server), Carried::Data(Bytes::from_static(b"hello <world> & all")));
-    travel(&mut recording, 4, (0, 1), (server, one), Carried::Data(Bytes::from(vec![0xfe; 70_000])));
-    travel(&mut recording, 5, (1, 0), (one, server), Carried::Window(70_000));
-    let lost = recording.sent(at(6), (2, 0), (two, server), Carried::Syn);
-    recording.note(at(6), Happening::Fault { host: None, text: "partition client2 <-> server".into() });
-    recording.note(at(7), Happening::Dropped { segment: lost, why: "partition".into() });
-    travel(&mut recording, 8, (1, 0), (one, server), Carried::Fin);
-    travel(&mut recording, 9, (0, 1), (server, one), Carried::Fin);
-    recording.note(at(10), Happening::Fault { host: Some(2), text: "clock jumps 5s".into() });
-    travel(&mut recording, 1006, (2, 0), (two, server), Carried::Syn);
-    travel(&mut recording, 1007, (0, 2), (server, two), Carried::Reset);
-    recording.note(at(1010), Happening::Violated { rule: "everybody is served".into(), text: "client2 was not".into() });
-    recording
+    let listener = network.create(server, Family::V4).unwrap();
+    network.bind(listener, address).unwrap();
+    network.listen(listener, 10).unwrap();
+    network.note(Happening::Said { host: 0, text: "listening on 10.0.0.1:7".into() });
+
+    wait(&mut network, 1);
+    let client = connect(&mut network, one);
+    wait(&mut network, 3);
+    let (accepted, _) = network.accept(listener).unwrap();
+    network.send(client, &Bytes::from_static(b"hello <world> & all")).unwrap();
+    wait(&mut network, 1);
+    assert_eq!(network.send(accepted, &Bytes::from(vec![0xfe; 70_000])), Ok(70_000));
+    wait(&mut network, 5);
+
+    // The first SYN is lost, the second one is refused.
+    network.partition(two, server);
+    network.note(Happening::Fault { host: None, text: "partition client2 -> server".into() });
+    connect(&mut network, two);
+    wait(&mut network, 1);
+    network.shutdown(client, Shutdown::Write).unwrap();
+    wait(&mut network, 1);
+    network.shutdown(accepted, Shutdown::Write).unwrap();
+    wait(&mut network, 5);
+    network.close(listener, false);
+    network.heal();
+    network.note(Happening::Fault { host: Some(2), text: "clock jumps 5s".into() });
+    wait(&mut network, 1_010);
+    network.note(Happening::Violated { rule: "everybody is served".into(), text: "client2 was not".into() });
+    network.take_recording().unwrap()
 }
 
 fn capture(recording: &Recording) -> Vec<u8> {
@@ -58,17 +73,17 @@ fn a_picture_shows_every_host_every_segment_every_fault_and_the_violated_rule() 
         "SYN, ACK",
         "data 19: &quot;hello &lt;world&gt; &amp; all&quot;",
         "data 70000: fe fe",
-        "partition client2 &lt;-&gt; server",
+        "partition client2 -&gt; server",
         "clock jumps 5s",
         "violated: everybody is served: client2 was not",
         "10.0.0.2:32768 to 10.0.0.1:7: FIN",
-        "1.006000",
+        "1.010000",
     ] {
         assert!(picture.contains(part), "{part} is missing");
     }
-    assert_eq!(picture.matches("class=\"arrow\"").count(), 8, "each segment that arrived, but for the window");
+    assert_eq!(picture.matches("class=\"arrow\"").count(), 8, "each segment that arrived, but for acknowledgements");
     assert_eq!(picture.matches("class=\"arrow lost\"").count(), 1);
-    assert!(!picture.contains("window +"));
+    assert!(!picture.contains(">ACK<"));
 }
 
 #[test]
@@ -113,7 +128,19 @@ fn tshark(file: &[u8], fields: &[&str], filter: &str) -> Vec<Vec<String>> {
 fn tshark_sees_correct_tcp_streams() {
     let file = capture(&example());
     let packets = tshark(&file, &["tcp.stream", "tcp.seq", "tcp.ack", "tcp.len", "tcp.flags.str"], "tcp.stream == 0");
-    let expected = [("0", "0", "S"), ("0", "1", "A··S"), ("1", "1", "A"), ("1", "1", "AP"), ("1", "20", "A"), ("1", "20", "AP")];
+    let expected = [
+        ("0", "0", "S"),
+        ("0", "1", "A··S"),
+        ("1", "1", "A"),
+        ("1", "1", "AP"),
+        ("1", "20", "AP"),
+        ("65496", "20", "AP"),
+        ("20", "70001", "A"),
+        ("20", "70001", "AF"),
+        ("70001", "21", "AF"),
+        ("21", "70002", "A"),
+    ];
+    assert_eq!(packets.len(), expected.len());
     for (packet, (sequence, acknowledged, flags)) in packets.iter().zip(expected) {
         assert_eq!((packet[1].as_str(), packet[2].as_str()), (sequence, acknowledged), "{packets:?}");
         for flag in flags.chars().filter(|flag| flag.is_alphabetic()) {
@@ -125,7 +152,7 @@ fn tshark_sees_correct_tcp_streams() {
     let wrong = "ip.checksum.status == 0 || tcp.checksum.status == 0 || tcp.analysis.lost_segment || tcp.analysis.ack_lost_segment || tcp.analysis.out_of_order || _ws.malformed";
     assert_eq!(tshark(&file, &["frame.number", "_ws.expert.message"], wrong), Vec::<Vec<String>>::new());
     let again = tshark(&file, &["frame.time_epoch"], "tcp.stream == 1 && tcp.analysis.retransmission");
-    assert_eq!(again, [["1.006000000"]], "the SYN that was sent again");
+    assert_eq!(again, [["1.010000000"]], "the SYN that was sent again");
 }
 
 #[test]
@@ -136,17 +163,19 @@ fn a_capture_names_hosts_and_says_what_the_scenario_did() {
     assert_eq!(interfaces[..2], ["client1", "server"]);
     let comments = tshark(&file, &["frame.comment"], "frame.comment");
     let all = comments.concat().join(" ");
-    assert!(all.contains("lost: partition") && all.contains("fault: network: partition client2 <-> server"), "{all}");
+    assert!(all.contains("lost: partition") && all.contains("fault: network: partition client2 -> server"), "{all}");
 }
 
 #[test]
 fn six_addresses_are_captured_as_such() {
-    let mut recording = Recording::new();
-    recording.add_host("one", ["fd00::1".parse().unwrap()]);
-    recording.add_host("two", ["fd00::2".parse().unwrap()]);
-    let (one, two) = ("[fd00::1]:1".parse().unwrap(), "[fd00::2]:2".parse().unwrap());
-    let id = recording.sent(Timestamp::from_secs(2), (0, 1), (one, two), Carried::Syn);
-    recording.note(Timestamp::from_secs(3), Happening::Arrived(id));
+    let mut network = Network::new(NetworkConfig::default(), 1);
+    let hosts = ["fd00::1", "fd00::2"].map(|address| network.add_host([address.parse().unwrap()]));
+    network.advance(Timestamp::from_secs(2));
+    network.start_recording();
+    let client = network.create(hosts[0], Family::V6).unwrap();
+    network.bind(client, "[fd00::1]:1".parse().unwrap()).unwrap();
+    assert!(network.connect(client, "[fd00::2]:2".parse().unwrap()).is_err());
+    let recording = network.take_recording().unwrap();
     let fields = ["ipv6.src", "ipv6.dst", "tcp.dstport", "tcp.checksum.status", "frame.time_epoch"];
     assert_eq!(tshark(&capture(&recording), &fields, "tcp"), [["fd00::1", "fd00::2", "2", "1", "2.000000000"]]);
 }
@@ -155,4 +184,44 @@ fn six_addresses_are_captured_as_such() {
 fn a_recording_is_captured_and_drawn_the_same_way_twice() {
     assert_eq!(capture(&example()), capture(&example()));
     assert_eq!(example().picture("one", 99), example().picture("one", 99));
+}
+
+/// Everything that is lost is sent again with its place in the stream.
+#[test]
+fn a_lossy_conversation_is_captured_as_tcp_has_it() {
+    let mut network = Network::new(NetworkConfig { segment: 1_000, ..NetworkConfig::default() }, 1);
+    let hosts = ["10.0.0.1", "10.0.0.2"].map(|address| network.add_host([address.parse().unwrap()]));
+    let address: SocketAddr = "10.0.0.1:7".parse().unwrap();
+    for (from, to) in [(hosts[0], hosts[1]), (hosts[1], hosts[0])] {
+        network.set_link(from, to, Link { loss_in: 5, ..Link::from(&NetworkConfig::default()) });
+    }
+    network.start_recording();
+    let listener = network.create(hosts[0], Family::V4).unwrap();
+    network.bind(listener, address).unwrap();
+    network.listen(listener, 10).unwrap();
+    let client = network.create(hosts[1], Family::V4).unwrap();
+    assert!(network.connect(client, address).is_err());
+    network.advance(Timestamp::from_secs(20));
+    let (server, _) = network.accept(listener).unwrap();
+    assert_eq!(network.send(client, &Bytes::from(vec![1; 60_000])), Ok(60_000));
+    network.shutdown(client, Shutdown::Write).unwrap();
+    network.advance(network.now() + Duration::from_secs(20));
+    let mut received = 0;
+    while let Ok(Received::Data(data)) = network.recv(server, usize::MAX) {
+        received += data.len();
+        network.advance(network.now() + Duration::from_secs(20));
+    }
+    assert_eq!(received, 60_000);
+    let hits = network.hits();
+    assert!(hits.lost_by_chance > 5 && hits.retransmissions > 5, "{hits:?}");
+
+    let file = capture(&network.take_recording().unwrap());
+    let wrong = "ip.checksum.status == 0 || tcp.checksum.status == 0 || tcp.analysis.ack_lost_segment || _ws.malformed";
+    assert_eq!(tshark(&file, &["frame.number", "_ws.expert.message"], wrong), Vec::<Vec<String>>::new());
+    let lost = tshark(&file, &["frame.comment"], "frame.comment contains \"lost by chance\"");
+    assert_eq!(lost.len() as u64, hits.lost_by_chance);
+    let streams = tshark(&file, &["tcp.stream"], "tcp");
+    assert!(streams.iter().all(|stream| stream == &["0"]));
+    let last = tshark(&file, &["tcp.ack"], "tcp.srcport == 7 && tcp.ack == 60002");
+    assert!(!last.is_empty(), "all of it, and the FIN, is acknowledged");
 }

@@ -23,19 +23,15 @@ impl Recording {
     /// IP packet that its sender puts on the wire at that time, with sequence numbers, acknowledgements and checksums as TCP has them;
     /// faults, and the rule that was violated, as comments on the next packet.
     ///
-    /// The simulated network has no segments that only acknowledge; one is written whenever data or a FIN arrives. Data that is larger
-    /// than an IP packet is cut. A packet that was lost is there, since its sender sent it, and its comment says so.
+    /// Data that is larger than an IP packet is cut, and a window that is larger than 65,535 bytes is written as that. A packet that was lost is
+    /// there, since its sender sent it, and its comment says so.
     ///
     /// # Errors
     /// Those of `out`.
     pub fn capture(&self, out: impl Write) -> io::Result<()> {
-        let mut capture = Capture {
-            writer: PcapNgWriter::with_endianness(out, Endianness::Little).map_err(plain)?,
-            ends: BTreeMap::new(),
-            flights: BTreeMap::new(),
-            comments: Vec::new(),
-        };
-        let lost = self.lost();
+        let writer = PcapNgWriter::with_endianness(out, Endianness::Little).map_err(plain)?;
+        let mut capture = Capture { writer, directions: BTreeMap::new(), comments: Vec::new() };
+        let lost: BTreeMap<SegmentId, &str> = self.lost().collect();
         for host in &self.hosts {
             let mut options = vec![InterfaceDescriptionOption::IfName(host.name.as_str().into())];
             // Timestamps in units of 10^-9 s.
@@ -51,47 +47,49 @@ impl Recording {
                     }
                     capture.sent(entry.at, flight)?;
                 }
-                Happening::Arrived(id) => capture.arrived(entry.at, *id)?,
                 Happening::Fault { host, text } => {
                     let host = host.and_then(|host| self.hosts.get(host)).map_or("network", |host| &host.name);
                     capture.comments.push(format!("fault: {host}: {text}"));
                 }
                 Happening::Violated { rule, text } => capture.comments.push(format!("violated: {rule}: {text}")),
-                Happening::Dropped { .. } | Happening::Said { .. } => {}
+                Happening::Arrived(_) | Happening::Dropped { .. } | Happening::Said { .. } => {}
             }
         }
         Ok(())
     }
 
-    fn lost(&self) -> BTreeMap<SegmentId, &str> {
-        let dropped = self.entries.iter().filter_map(|entry| match &entry.what {
+    /// What was lost, and why.
+    pub(super) fn lost(&self) -> impl Iterator<Item = (SegmentId, &str)> {
+        self.entries.iter().filter_map(|entry| match &entry.what {
             Happening::Dropped { segment, why } => Some((*segment, why.as_str())),
             _ => None,
-        });
-        dropped.collect()
+        })
     }
 }
 
 struct Capture<W: Write> {
     writer: PcapNgWriter<W>,
-    ends: BTreeMap<(SocketAddr, SocketAddr), End>,
-    /// Segments that are under way: what they occupy of their sender's sequence numbers.
-    flights: BTreeMap<SegmentId, (Flight, u32)>,
+    directions: BTreeMap<(SocketAddr, SocketAddr), Direction>,
     /// What is said with the next packet.
     comments: Vec<String>,
 }
 
-/// One end's view of its connection: (own address, peer's address).
+/// One direction of a connection, by (sender's address, receiver's address).
 #[derive(Clone, Copy)]
-struct End {
-    /// The sequence number of the next byte that it sends.
-    next: u32,
-    /// The sequence number of the next byte that it expects; `None` before the peer's SYN.
-    expected: Option<u32>,
-    /// The room for what it has not read.
-    window: u32,
-    /// The sequence number of the SYN, to be sent again.
+struct Direction {
+    /// The sequence number of the SYN.
     initial: u32,
+    /// How much of the stream was sent, the FIN counted as one.
+    sent: u32,
+}
+
+/// What all packets of a segment have.
+#[derive(Clone, Copy)]
+struct Header {
+    at: Timestamp,
+    interface: usize,
+    ends: (SocketAddr, SocketAddr),
+    acknowledged: Option<(u32, u16)>,
 }
 
 /// What the flags of a packet say.
@@ -106,89 +104,68 @@ struct Flags {
 impl<W: Write> Capture<W> {
     fn sent(&mut self, at: Timestamp, flight: &Flight) -> io::Result<()> {
         let key = (flight.from, flight.to);
-        let interface = flight.from_host;
-        // A SYN that finds an old connection of the same name begins a new one.
-        let known = self.ends.get(&key).copied();
-        let initial = known.map_or_else(|| initial_number(flight), |end| end.initial);
-        let mut end = known.unwrap_or(End { next: initial, expected: None, window: 65_535, initial });
-        let before = end.next;
+        let mut direction = self.direction(key);
+        let opens = matches!(flight.carries, Carried::Syn | Carried::SynAck);
+        // A new connection of the same name.
+        if opens && direction.sent > 0 {
+            direction = Direction { initial: direction.initial.wrapping_add(0x0100_0000), sent: 0 };
+        }
+        let header = Header { at, interface: flight.from_host, ends: key, acknowledged: self.acknowledged(flight) };
+        let begin = direction.initial.wrapping_add(1);
+        let flags = Flags::default();
         match &flight.carries {
-            Carried::Syn => {
-                end = End { next: initial, expected: None, ..end };
-                self.packet(at, interface, key, end, Flags { syn: true, ..Flags::default() }, &[])?;
-                end.next = initial.wrapping_add(1);
+            Carried::Syn | Carried::SynAck => {
+                self.packet(header, direction.initial, Flags { syn: true, ..flags }, &[])?;
             }
-            Carried::SynAck => {
-                self.packet(at, interface, key, end, Flags { syn: true, ..Flags::default() }, &[])?;
-                end.next = end.next.wrapping_add(1);
-            }
-            Carried::Data(data) => {
+            Carried::Data(place, data) => {
+                let mut place = *place;
                 for piece in data.chunks(MOST_DATA) {
-                    self.packet(at, interface, key, end, Flags { push: true, ..Flags::default() }, piece)?;
-                    end.next = end.next.wrapping_add(length(piece.len()));
+                    self.packet(header, begin.wrapping_add(place), Flags { push: true, ..flags }, piece)?;
+                    place = place.wrapping_add(length(piece.len()));
                 }
+                direction.reach(place);
             }
-            Carried::Fin => {
-                self.packet(at, interface, key, end, Flags { fin: true, ..Flags::default() }, &[])?;
-                end.next = end.next.wrapping_add(1);
+            Carried::Fin(place) => {
+                self.packet(header, begin.wrapping_add(*place), Flags { fin: true, ..flags }, &[])?;
+                direction.reach(place.wrapping_add(1));
             }
-            Carried::Reset => self.packet(at, interface, key, end, Flags { reset: true, ..Flags::default() }, &[])?,
-            Carried::Window(room) => {
-                end.window = end.window.saturating_add(length(*room)).min(65_535);
-                self.packet(at, interface, key, end, Flags::default(), &[])?;
-            }
+            Carried::Reset => self.packet(header, begin.wrapping_add(direction.sent), Flags { reset: true, ..flags }, &[])?,
+            Carried::Ack => self.packet(header, begin.wrapping_add(direction.sent), flags, &[])?,
+            // As a probe of an idle connection is: one byte before what is expected, so that it must be answered.
+            Carried::Probe => self.packet(header, direction.initial.wrapping_add(direction.sent), flags, &[])?,
         }
-        let occupied = end.next.wrapping_sub(before);
-        self.ends.insert(key, end);
-        self.flights.insert(flight.id, (flight.clone(), before.wrapping_add(occupied)));
+        self.directions.insert(key, direction);
         Ok(())
     }
 
-    fn arrived(&mut self, at: Timestamp, id: SegmentId) -> io::Result<()> {
-        let Some((flight, after)) = self.flights.remove(&id) else { return Ok(()) };
-        let key = (flight.to, flight.from);
-        let initial = initial_number(&flight).wrapping_add(0x1000_0000);
-        let end = self.ends.entry(key).or_insert(End { next: initial, expected: None, window: 65_535, initial });
-        let acknowledges = match &flight.carries {
-            Carried::Syn => {
-                *end = End { next: end.initial, expected: Some(after), window: 65_535, initial: end.initial };
-                false
-            }
-            Carried::SynAck | Carried::Fin => {
-                end.expected = Some(after);
-                true
-            }
-            Carried::Data(data) => {
-                end.expected = Some(after);
-                end.window = end.window.saturating_sub(length(data.len()));
-                true
-            }
-            Carried::Reset | Carried::Window(_) => false,
+    fn direction(&self, (from, to): (SocketAddr, SocketAddr)) -> Direction {
+        let new = Direction { initial: initial_number(from, to), sent: 0 };
+        self.directions.get(&(from, to)).copied().unwrap_or(new)
+    }
+
+    /// The acknowledgement number and the window. A reset that comes from nowhere acknowledges what was sent, as it must to be believed
+    /// (RFC 9293, 3.5.2).
+    fn acknowledged(&self, flight: &Flight) -> Option<(u32, u16)> {
+        let other = self.direction((flight.to, flight.from));
+        let begin = other.initial.wrapping_add(1);
+        let (until, window) = match (flight.acknowledges, &flight.carries) {
+            (_, Carried::Syn) => return None,
+            (Some(acknowledged), _) if acknowledged.until < u64::MAX => (acknowledged.until as u32, acknowledged.window),
+            _ => (other.sent, 0),
         };
-        let end = *end;
-        if acknowledges {
-            self.packet(at, flight.to_host, key, end, Flags::default(), &[])?;
-        }
-        Ok(())
+        Some((begin.wrapping_add(until), u16::try_from(window).unwrap_or(u16::MAX)))
     }
 
-    fn packet(
-        &mut self,
-        at: Timestamp,
-        interface: usize,
-        (from, to): (SocketAddr, SocketAddr),
-        end: End,
-        flags: Flags,
-        data: &[u8],
-    ) -> io::Result<()> {
+    fn packet(&mut self, header: Header, sequence: u32, flags: Flags, data: &[u8]) -> io::Result<()> {
+        let Header { at, interface, ends: (from, to), acknowledged } = header;
         let builder = match (from.ip(), to.ip()) {
             (IpAddr::V4(from), IpAddr::V4(to)) => PacketBuilder::ipv4(from.octets(), to.octets(), 64),
             (from, to) => PacketBuilder::ipv6(six(from), six(to), 64),
         };
-        let window = u16::try_from(end.window).unwrap_or(u16::MAX);
-        let mut builder = builder.tcp(from.port(), to.port(), end.next, window);
-        if let Some(expected) = end.expected {
-            builder = builder.ack(expected);
+        let window = acknowledged.map_or(u16::MAX, |(_, window)| window);
+        let mut builder = builder.tcp(from.port(), to.port(), sequence, window);
+        if let Some((number, _)) = acknowledged {
+            builder = builder.ack(number);
         }
         if flags.syn {
             builder = builder.syn();
@@ -216,9 +193,18 @@ impl<W: Write> Capture<W> {
     }
 }
 
+impl Direction {
+    fn reach(&mut self, place: u32) {
+        // What is sent again does not go further.
+        if place.wrapping_sub(self.sent) < u32::MAX / 2 {
+            self.sent = place;
+        }
+    }
+}
+
 /// An initial sequence number that is the same in every run and differs between connections.
-fn initial_number(flight: &Flight) -> u32 {
-    let ports = u32::from(flight.from.port()) << 16 | u32::from(flight.to.port());
+fn initial_number(from: SocketAddr, to: SocketAddr) -> u32 {
+    let ports = u32::from(from.port()) << 16 | u32::from(to.port());
     ports.wrapping_mul(0x9e37_79b1)
 }
 

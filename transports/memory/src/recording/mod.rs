@@ -1,6 +1,7 @@
 //! What happened in a run, kept to be shown: as a picture, and as a capture for Wireshark.
 
 mod capture;
+mod network;
 mod picture;
 
 use std::net::{IpAddr, SocketAddr};
@@ -10,9 +11,9 @@ use sansock::Timestamp;
 
 /// Everything that happened in a run, in order. It is kept only for runs that are to be shown, since it holds every byte.
 ///
-/// Its pictures are [`Recording::picture`] and [`Recording::capture`].
-///
-/// A [`Simulation`](crate::Simulation) does not write one yet: what is to be shown is pushed by the program that drives it.
+/// A [`Network`](crate::Network) writes one from [`start_recording`](crate::Network::start_recording) on; a
+/// [`World`](crate::world::World) adds what its hosts say, and what the scenario does. Its pictures are [`Recording::picture`] and
+/// [`Recording::capture`].
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Recording {
     hosts: Vec<RecordedHost>,
@@ -94,6 +95,17 @@ pub struct Flight {
     pub to: SocketAddr,
     /// What it carries.
     pub carries: Carried,
+    /// What it says about the other direction, if anything.
+    pub acknowledges: Option<Acknowledged>,
+}
+
+/// What has arrived of one direction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Acknowledged {
+    /// So many bytes; the FIN counts as one. `u64::MAX`: everything.
+    pub until: u64,
+    /// There is room for so many more.
+    pub window: u32,
 }
 
 /// What a segment carries.
@@ -103,14 +115,16 @@ pub enum Carried {
     Syn,
     /// The answer to it.
     SynAck,
-    /// Bytes.
-    Data(Bytes),
-    /// The end of a direction.
-    Fin,
+    /// Bytes, and the place of the first one in the stream, modulo 2^32. What was lost is sent again with the same place.
+    Data(u32, Bytes),
+    /// The end of a direction, and its place in the stream.
+    Fin(u32),
     /// The end of a connection; also the answer of a host where nobody listens.
     Reset,
-    /// So many bytes were read, and there is room for as many more.
-    Window(usize),
+    /// Nothing but what it acknowledges.
+    Ack,
+    /// Asks the peer whether it is there, and what has arrived.
+    Probe,
 }
 
 impl Recording {
@@ -126,18 +140,18 @@ impl Recording {
         self.hosts.len() - 1
     }
 
-    /// A segment leaves.
-    pub fn sent(
-        &mut self,
-        at: Timestamp,
-        hosts: (usize, usize),
-        addresses: (SocketAddr, SocketAddr),
-        carries: Carried,
-    ) -> SegmentId {
+    /// The host is called this from now on.
+    pub(crate) fn name_host(&mut self, host: usize, name: &str) {
+        if let Some(host) = self.hosts.get_mut(host) {
+            name.clone_into(&mut host.name);
+        }
+    }
+
+    /// A segment leaves, which gets its name here.
+    pub(crate) fn sent(&mut self, at: Timestamp, flight: impl FnOnce(SegmentId) -> Flight) -> SegmentId {
         let id = SegmentId(self.segments);
         self.segments += 1;
-        let flight = Flight { id, from_host: hosts.0, to_host: hosts.1, from: addresses.0, to: addresses.1, carries };
-        self.note(at, Happening::Sent(flight));
+        self.note(at, Happening::Sent(flight(id)));
         id
     }
 
@@ -166,10 +180,11 @@ impl Carried {
         match self {
             Self::Syn => "SYN".into(),
             Self::SynAck => "SYN, ACK".into(),
-            Self::Data(data) => format!("data {}: {}", data.len(), excerpt(data)),
-            Self::Fin => "FIN".into(),
+            Self::Data(_, data) => format!("data {}: {}", data.len(), excerpt(data)),
+            Self::Fin(_) => "FIN".into(),
             Self::Reset => "RST".into(),
-            Self::Window(room) => format!("window +{room}"),
+            Self::Ack => "ACK".into(),
+            Self::Probe => "probe".into(),
         }
     }
 }

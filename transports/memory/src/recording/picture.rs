@@ -1,6 +1,6 @@
 //! A recording as a sequence diagram.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
@@ -35,7 +35,7 @@ text { font: 12px ui-monospace, Menlo, Consolas, monospace; fill: var(--ink); pa
 impl Recording {
     /// Draws the recording as a self-contained SVG: a lane for each host, time going down, an arrow for each segment from where and when
     /// it left to where and when it came, in a colour for its connection; what applications said, what the scenario did, and the
-    /// violated rule. It suits light and dark pages. Segments that only open the window are left out.
+    /// violated rule. It suits light and dark pages. Segments that only acknowledge are left out, unless they are lost.
     ///
     /// At most `rows` rows are drawn, the last ones, and a line says how many are missing.
     #[must_use]
@@ -67,10 +67,12 @@ impl<'a> Picture<'a> {
                 _ => None,
             })
             .collect();
+        let lost: BTreeSet<SegmentId> = recording.lost().map(|(id, _)| id).collect();
+        let matters = |flight: &Flight| !matches!(flight.carries, Carried::Ack) || lost.contains(&flight.id);
         let shown = |what: &Happening| match what {
-            Happening::Sent(flight) => !matches!(flight.carries, Carried::Window(_)),
+            Happening::Sent(flight) => matters(flight),
             Happening::Arrived(id) | Happening::Dropped { segment: id, .. } => {
-                flights.get(id).is_some_and(|flight| !matches!(flight.carries, Carried::Window(_)))
+                flights.get(id).is_some_and(|flight| matters(flight))
             }
             Happening::Said { .. } | Happening::Fault { .. } | Happening::Violated { .. } => true,
         };

@@ -25,6 +25,6 @@ impl Scenario {
         let mut choices = Bytes(bytes);
         let seed = choices.below(u64::MAX);
         let lines = draw(&mut choices, span, hosts, most);
-        Ok(Self { seed, span, lines })
+        Ok(Self { span, lines, ..Self::new(seed) })
     }
 }

@@ -5,8 +5,8 @@
 //! ([`Scenario::swarm`]), from proptest (feature `proptest`) or from bytes (feature `arbitrary`), and it is always explicit: what chance has chosen
 //! stands in it, so it can be saved, read, cut down and replayed.
 //!
-//! Nothing in this crate carries a scenario out yet: a [`Simulation`](crate::Simulation) takes none. What drives a simulation of its own can look
-//! up in one what to do.
+//! A [`World`](crate::world::World) carries one out. What drives a [`Simulation`](crate::Simulation) of its own can inject its
+//! [faults](crate::Simulation::inject), and look up in it what else to do.
 //!
 //! ```
 //! use sansock_memory::scenario::Scenario;
@@ -49,9 +49,11 @@ pub use parse::ParseError;
 pub struct Scenario {
     /// Decides everything that is left to chance: jitter, loss, the order of what happens at one instant.
     pub seed: u64,
-    /// How long faults last. After that the network heals, hosts that are down are restarted, no fault of an operation fires any more, and
-    /// what a rule says must happen eventually gets its time.
+    /// How long faults last. After that the network heals and links are what they are without a scenario, hosts that are down are restarted,
+    /// clocks run right, no fault of an operation fires any more, and what a rule says must happen eventually gets its time.
     pub span: Duration,
+    /// The world that it was made for, in words that whoever replays it understands. Empty if there is only one.
+    pub world: String,
     /// What happens. The order of lines decides only between lines that match the same operation: the first one fires.
     pub lines: Vec<Line>,
 }
@@ -87,7 +89,7 @@ pub struct Quality {
     pub jitter: Option<Duration>,
     /// Bytes per second.
     pub bandwidth: Option<u64>,
-    /// One in so many segments is lost and sent again, which is seen as delay: 200 ms, Linux's shortest time of retransmission.
+    /// One in so many segments is lost and sent again, which is seen as delay: 200 ms and more; see [`Link::loss_in`](crate::Link::loss_in).
     pub loss: Option<u32>,
 }
 
@@ -160,13 +162,20 @@ impl Scenario {
     /// Nothing happens, for 30 s.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { seed, span: Duration::from_secs(30), lines: Vec::new() }
+        Self { seed, span: Duration::from_secs(30), world: String::new(), lines: Vec::new() }
     }
 
     /// How long faults last.
     #[must_use]
     pub fn lasting(mut self, span: Duration) -> Self {
         self.span = span;
+        self
+    }
+
+    /// The world that it is made for: a few words, on one line.
+    #[must_use]
+    pub fn of_world(mut self, world: &str) -> Self {
+        self.world = world.split_whitespace().collect::<Vec<_>>().join(" ");
         self
     }
 
@@ -201,6 +210,34 @@ impl Scenario {
     pub fn line(mut self, line: Line) -> Self {
         self.lines.push(line);
         self
+    }
+}
+
+impl Line {
+    /// The kind of what it does, in a word or two: `partition`, `reset`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Link(..) => "link",
+            Self::At(_, event) => match event {
+                Event::Partition(_) => "partition",
+                Event::Hold(_) => "hold",
+                Event::Release(_) => "release",
+                Event::Heal => "heal",
+                Event::Crash(_) => "crash",
+                Event::Restart(_) => "restart",
+                Event::ClockJump(..) => "clock jump",
+                Event::ClockDrift(..) => "clock drift",
+                Event::Descriptors(..) => "descriptors",
+            },
+            Self::Fault(fault) => match fault.outcome {
+                Outcome::Short(_) => "short",
+                Outcome::WouldBlock(_) => "would-block",
+                Outcome::Delay(_) => "delay",
+                Outcome::Error(_) => "error",
+                Outcome::Reset => "reset",
+            },
+        }
     }
 }
 

@@ -26,7 +26,8 @@ impl fmt::Display for ParseError {
 impl std::error::Error for ParseError {}
 
 impl Scenario {
-    /// Reads a scenario. Empty lines, and what stands behind a `#`, count for nothing; `seed` and `for` may be left out (0, and 30 s).
+    /// Reads a scenario. Empty lines, and what stands behind a `#`, count for nothing; `seed`, `for` and `world` may be left out
+    /// (0, 30 s, and none).
     ///
     /// # Errors
     /// The first line that cannot be read, and why.
@@ -53,6 +54,7 @@ impl Scenario {
         match words.next("a line")? {
             "seed" => self.seed = words.number("a seed")?,
             "for" => self.span = words.span()?,
+            "world" => self.world = words.rest(),
             "link" => {
                 let route = words.route()?;
                 self.lines.push(Line::Link(route, words.quality()?));
@@ -62,7 +64,7 @@ impl Scenario {
                 self.lines.push(Line::At(at, words.event()?));
             }
             "fault" => self.lines.push(Line::Fault(words.fault()?)),
-            other => return Err(unknown("line", other, &["seed", "for", "link", "at", "fault"])),
+            other => return Err(unknown("line", other, &["seed", "for", "world", "link", "at", "fault"])),
         }
         words.end()
     }
@@ -87,6 +89,10 @@ impl<'a> Words<'a> {
             found if found == word => Ok(()),
             found => Err(format!("'{word}' is expected, not '{found}'")),
         }
+    }
+
+    fn rest(&mut self) -> String {
+        self.0.by_ref().collect::<Vec<_>>().join(" ")
     }
 
     fn end(&mut self) -> Result<(), String> {

@@ -13,7 +13,7 @@ impl Scenario {
     pub fn strategy(span: Duration, hosts: &[&str], most: usize) -> impl Strategy<Value = Self> + use<> {
         let hosts = names(hosts);
         let lines = prop::collection::vec(line(span, hosts), 0..=most);
-        (any::<u64>(), lines).prop_map(move |(seed, lines)| Self { seed, span, lines })
+        (any::<u64>(), lines).prop_map(move |(seed, lines)| Self { span, lines, ..Self::new(seed) })
     }
 }
 

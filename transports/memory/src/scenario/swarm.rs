@@ -71,7 +71,7 @@ impl Scenario {
     pub fn swarm(seed: u64, span: Duration, hosts: &[&str], most: usize) -> Self {
         let mut chance = Chance::new(seed ^ 0x5ca1_ab1e_0000_0001);
         let lines = draw(&mut chance, span, hosts, most);
-        Self { seed, span, lines }
+        Self { span, lines, ..Self::new(seed) }
     }
 }
 

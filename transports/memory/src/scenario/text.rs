@@ -12,6 +12,9 @@ pub(super) const HEADER: &str = "sansock scenario 1";
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{HEADER}\nseed {}\nfor {}", self.seed, Span(self.span))?;
+        if !self.world.is_empty() {
+            writeln!(f, "world {}", self.world)?;
+        }
         self.lines.iter().try_for_each(|line| writeln!(f, "{line}"))
     }
 }

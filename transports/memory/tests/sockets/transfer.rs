@@ -104,3 +104,15 @@ fn a_receive_gives_all_that_has_arrived_up_to_what_was_asked_for() {
     assert_eq!(world.network.recv(server, 100), Ok(Received::Data(Bytes::from_static(b"lo, world"))));
     assert_eq!(world.network.recv(server, 100), Err(CallError::WouldBlock));
 }
+
+#[test]
+fn a_send_of_nothing_sends_nothing() {
+    let mut world = world();
+    let (client, server, _) = world.pair();
+    world.settle();
+    let before = world.network.trace_hash();
+    assert_eq!(world.send(client, b""), Ok(0));
+    world.settle();
+    assert_eq!(world.network.trace_hash(), before);
+    assert_eq!(world.recv(server), Err(CallError::WouldBlock));
+}

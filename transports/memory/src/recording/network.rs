@@ -1,0 +1,88 @@
+//! What a network writes down.
+
+use std::net::SocketAddr;
+
+use super::{Acknowledged, Carried, Flight, Happening, Recording, SegmentId};
+use crate::network::{Descriptor, HostId, Network};
+use crate::segment::{Arrival, Segment};
+
+impl Network {
+    /// From now on everything that is sent, arrives or is lost is written down, with its bytes. What happens is not changed by it. A recording that
+    /// is being written begins anew.
+    pub fn start_recording(&mut self) {
+        let mut recording = Recording::new();
+        for host in &self.hosts {
+            recording.add_host(host.name.clone(), host.addresses.iter().copied());
+        }
+        self.recording = Some(Box::new(recording));
+        // The faster way has no place for it.
+        self.calm = false;
+    }
+
+    /// Writes down what else happens, if there is a recording.
+    pub fn note(&mut self, what: Happening) {
+        if let Some(recording) = &mut self.recording {
+            recording.note(self.now, what);
+        }
+    }
+
+    /// The recording, if one is being written.
+    #[must_use]
+    pub fn recording(&self) -> Option<&Recording> {
+        self.recording.as_deref()
+    }
+
+    /// Ends the recording.
+    pub fn take_recording(&mut self) -> Option<Recording> {
+        self.recording.take().map(|recording| *recording)
+    }
+
+    pub(crate) fn record_departure(&mut self, here: HostId, arrival: &Arrival) -> Option<SegmentId> {
+        self.recording.as_ref()?;
+        let carries = carried(&arrival.segment)?;
+        let (from, to) = self.ends(arrival)?;
+        let Arrival { host, window, acknowledged: until, .. } = *arrival;
+        // What comes of no socket says nothing about the other direction.
+        let says_so = self.socket(arrival.from).is_some() && !matches!(carries, Carried::Syn);
+        let acknowledges = (says_so || until == u64::MAX).then_some(Acknowledged { until, window });
+        let flight = |id| Flight { id, from_host: here.index(), to_host: host.index(), from, to, carries, acknowledges };
+        let now = self.now;
+        self.recording.as_mut().map(|recording| recording.sent(now, flight))
+    }
+
+    pub(crate) fn record_arrival(&mut self, arrival: &Arrival) {
+        if let Some(id) = arrival.recorded {
+            self.note(Happening::Arrived(id));
+        }
+    }
+
+    pub(crate) fn record_loss(&mut self, arrival: &Arrival, why: &str) {
+        if let Some(segment) = arrival.recorded {
+            self.note(Happening::Dropped { segment, why: why.into() });
+        }
+    }
+
+    /// From which address to which: what either end knows.
+    fn ends(&self, arrival: &Arrival) -> Option<(SocketAddr, SocketAddr)> {
+        let names = |descriptor: Descriptor| {
+            let socket = self.socket(descriptor)?;
+            socket.local.zip(socket.remote)
+        };
+        names(arrival.from).or_else(|| names(arrival.to).map(|(local, remote)| (remote, local)))
+    }
+}
+
+fn carried(segment: &Segment) -> Option<Carried> {
+    Some(match segment {
+        Segment::Syn { .. } => Carried::Syn,
+        Segment::SynAck => Carried::SynAck,
+        Segment::Ack => Carried::Ack,
+        Segment::Data { sequence, data } => Carried::Data(*sequence, data.clone()),
+        Segment::Fin { sequence } => Carried::Fin(*sequence),
+        Segment::Refused { .. } | Segment::Reset => Carried::Reset,
+        Segment::Probe => Carried::Probe,
+        Segment::SynUnanswered { .. } | Segment::Unanswered { .. } | Segment::Silence { .. } | Segment::NobodyThere { .. } => {
+            return None;
+        }
+    })
+}

@@ -1,0 +1,120 @@
+//! Hosts that start, crash and start again.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use sansock::{FaultKind, NodeEvent, OpKind, ServerConfig};
+use sansock_memory::scenario::{Event, Outcome, Scenario};
+use sansock_memory::world::{STARTS, World};
+
+use super::talk::{PACE, Shared, Talk, all_is_heard, world};
+
+const SPAN: Duration = Duration::from_secs(5);
+
+fn crash(host: &str, at: u64, restart: u64) -> Scenario {
+    let (at, restart) = (Duration::from_millis(at), Duration::from_millis(restart));
+    Scenario::new(1).lasting(SPAN).at(at, Event::Crash(host.into())).at(restart, Event::Restart(host.into()))
+}
+
+#[test]
+fn hosts_start_in_order_and_again_after_a_crash() {
+    let diary = Shared::default();
+    let outcome = world(&crash("server", 150, 300), &diary, 5).run();
+    assert_eq!(outcome.lines, [1, 1]);
+    let starts = [("server".into(), 1), ("client".into(), 1), ("server".into(), 2)];
+    assert_eq!(diary.borrow().starts, starts);
+    assert_eq!((outcome.hits.crashes, outcome.hits.restarts), (1, 1));
+}
+
+/// The client talks to the server of the server's second life.
+#[test]
+fn what_was_lost_in_a_crash_is_made_up_for() {
+    for host in ["server", "client", "*"] {
+        let diary = Shared::default();
+        let mut world = world(&crash(host, 150, 300), &diary, 5);
+        world.eventually("all is heard", Duration::from_secs(30), all_is_heard(&diary, 5));
+        let outcome = world.run();
+        assert_eq!(outcome.violation, None, "{host}");
+        let diary = diary.borrow();
+        assert!(diary.heard.len() > 5, "{host}: what was said before the crash was said again: {diary:?}");
+    }
+}
+
+#[test]
+fn a_host_that_is_down_at_the_end_of_the_faults_starts_again() {
+    let diary = Shared::default();
+    let scenario = Scenario::new(1).lasting(SPAN).at(Duration::from_millis(150), Event::Crash("server".into()));
+    let mut world = world(&scenario, &diary, 5);
+    world.eventually("all is heard", Duration::from_secs(60), all_is_heard(&diary, 5));
+    assert_eq!(world.run().violation, None);
+    assert_eq!(diary.borrow().starts.last(), Some(&("server".into(), 2)));
+}
+
+#[test]
+fn a_crash_of_a_host_that_is_down_and_a_restart_of_one_that_is_up_do_nothing() {
+    let again = Duration::from_millis(200);
+    let scenario = crash("server", 150, 300).at(again, Event::Crash("server".into())).at(PACE, Event::Restart("*".into()));
+    assert_eq!(world(&scenario, &Shared::default(), 5).run().lines, [1, 1, 0, 0]);
+}
+
+/// Whatever a host has planned, or watches, is lost with it.
+#[test]
+fn plans_end_with_a_crash() {
+    let (done, seen) = (Rc::new(RefCell::new(Vec::new())), Rc::new(Cell::new(0)));
+    let mut world: World<Talk> = World::new(&crash("host", 150, 300));
+    let (doing, watching, diary) = (done.clone(), seen.clone(), Shared::default());
+    world.host("host", ["10.0.0.1".parse().unwrap()], move |host| {
+        for millis in [100, 200, 1000] {
+            let doing = doing.clone();
+            host.after(Duration::from_millis(millis), move |host| {
+                doing.borrow_mut().push((host.starts(), host.now().as_nanos() / 1_000_000));
+            });
+        }
+        let watching = watching.clone();
+        host.on_event(move |_, event| {
+            watching.set(watching.get() + u32::from(matches!(event, NodeEvent::Listening { .. })));
+        });
+        host.serve(ServerConfig::new(host.address_of("host", 7)?), Talk::server(&diary))?;
+        Ok(())
+    });
+    assert_eq!(world.run().violation, None);
+    assert_eq!(*done.borrow(), [(1, 100), (2, 400), (2, 500), (2, 1300)]);
+    assert_eq!(seen.get(), 2, "each life listens once, and the first life's watcher sees nothing of the second");
+}
+
+#[test]
+fn a_server_that_could_not_listen_is_started_again() {
+    let diary = Shared::default();
+    let scenario = Scenario::new(1).lasting(SPAN);
+    let scenario = scenario.fault("server", 1, OpKind::Listen, 1, Outcome::Error(FaultKind::AddressInUse));
+    let mut world = world(&scenario, &diary, 5);
+    world.eventually("all is heard", SPAN, all_is_heard(&diary, 5));
+    let outcome = world.run();
+    assert_eq!((outcome.violation, outcome.lines), (None, vec![1]));
+}
+
+#[test]
+fn a_start_that_fails_is_a_violation() {
+    let mut world: World<Talk> = World::new(&Scenario::new(1));
+    world.host("host", [], |host| {
+        host.address_of("nobody", 7)?;
+        Ok(())
+    });
+    let violation = world.run().violation.unwrap();
+    assert_eq!(violation.rule, STARTS);
+    assert_eq!(violation.problem, "host: no host is called 'nobody', or it has no address");
+}
+
+#[test]
+fn descriptors_that_run_out_and_are_there_again() {
+    let diary = Shared::default();
+    let few = |at, limit| (Duration::from_millis(at), Event::Descriptors("server".into(), limit));
+    let scenario = Scenario::new(1).lasting(SPAN);
+    let ((early, few), (late, many)) = (few(0, Some(1)), few(1_000, None));
+    let mut world = world(&scenario.at(early, few).at(late, many), &diary, 5);
+    world.eventually("all is heard", SPAN, all_is_heard(&diary, 5));
+    let outcome = world.run();
+    assert_eq!((outcome.violation, outcome.lines), (None, vec![1, 1]));
+    assert!(outcome.hits.descriptor_limit > 0);
+}
