@@ -221,18 +221,30 @@ impl Stream {
     }
 }
 
-/// The echo example. Cargo builds it beside the tests, in the directory above that of their executables.
+/// The echo example; see [`example`].
 ///
 /// # Panics
 /// It was not built, or it is older than its source.
 #[must_use]
 pub fn echo_example() -> PathBuf {
+    example("echo")
+}
+
+/// The example of this name, whose source is a directory. Cargo builds it beside the tests, in the directory above that of their
+/// executables.
+///
+/// # Panics
+/// It was not built, or it is older than its source.
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a process knows its executable");
-    let example = test.ancestors().nth(2).expect("it is two levels below").join("examples").join("echo");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join("echo");
+    let example = test.ancestors().nth(2).expect("it is two levels below").join("examples").join(name);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
     let changed = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
     let newest = source.read_dir().expect("the source is there").filter_map(|file| changed(&file.ok()?.path())).max();
-    let hint = "`cargo test --test` builds only what is named; `cargo build -p sansock-tests --example echo` builds it (in this profile)";
+    let hint = format!(
+        "`cargo test --test` builds only what is named; `cargo build -p sansock-tests --example {name}` builds it (in this profile)"
+    );
     assert!(example.exists(), "{} is not there: {hint}", example.display());
     assert!(changed(&example) >= newest, "{} is older than its source: {hint}", example.display());
     example

@@ -117,7 +117,7 @@ fault * connection any connect 1: error ConnectionRefused
 #[test]
 fn what_cannot_be_read_is_explained_with_its_line() {
     for (line, problem) in [
-        ("sed 1", "'sed' is no line; there is seed, for, link, at, fault"),
+        ("sed 1", "'sed' is no line; there is seed, for, world, link, at, fault"),
         ("seed x", "'x' is not a seed"),
         ("for 3", "'3' is no span of time; write a number and one of s, ms, us, ns, as in 1.5s"),
         ("for 3.s", "'3.s' is no span of time; write a number and one of s, ms, us, ns, as in 1.5s"),

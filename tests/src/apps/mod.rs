@@ -16,6 +16,7 @@
 pub mod chat;
 pub mod lines;
 pub mod register;
+pub mod worlds;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
