@@ -1,11 +1,17 @@
 //! How fast simulations run, per CPU-second on one core: 64-byte messages at 1 ms latency, every event and byte hashed.
 //!
-//! `cargo bench -p sansock-tests --bench simulation` runs all four workloads; `... -- echo 10 100000` runs one in the size that you choose:
+//! `cargo bench -p sansock-tests --bench simulation` runs all workloads, beside [turmoil](https://docs.rs/turmoil) in the same run: three rounds
+//! of ours, turmoil, and ours again, so that the noise shows. `... -- echo 10 100000` runs one workload of ours in the size that you choose:
 //!
 //! - `echo N M`: N clients of one server, M echoes each. An echo counts as two messages.
 //! - `churn N M`: N clients, each of which M times connects, echoes once and closes.
 //! - `idle N M`: N connections, each with an 8-byte heartbeat every 10 s, for M simulated seconds.
 //! - `hosts N M`: N hosts in a ring; each serves its neighbour, and is a client of the next, with M echoes.
+//!
+//! turmoil hashes nothing, and its sockets are simpler: it has no windows, buffers, short sends or TIME_WAIT. It runs one tick a millisecond, whether or not
+//! anything happens; where that takes long it is given less to do, and rates are compared.
+
+mod peer;
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -27,70 +33,188 @@ const PORT: u16 = 7;
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let number = |place: usize, default: u64| words.get(place).map_or(default, |word| word.parse().expect("a number"));
-    match words.first().map(String::as_str) {
-        Some("echo") => echo(number(1, 10), number(2, 100_000)),
-        Some("churn") => churn(number(1, 10), number(2, 10_000)),
-        Some("idle") => idle(number(1, 1), number(2, 1_000_000)),
-        Some("hosts") => hosts(number(1, 100), number(2, 1_000)),
-        Some(other) => panic!("{other} is no workload: echo, churn, idle or hosts"),
-        None => {
-            echo(10, 100_000);
-            echo(1_000, 1_000);
-            churn(10, 10_000);
-            idle(1, 1_000_000);
-            idle(1_000, 10_000);
-            for count in [10, 100, 1_000] {
-                hosts(count, 100_000 / count);
-            }
+    let Some(name) = words.first() else { return compare_all() };
+    let workload = Workload::ALL.into_iter().find(|workload| workload.name() == name);
+    let workload = workload.unwrap_or_else(|| panic!("{name} is no workload: echo, churn, idle or hosts"));
+    let [hosts, each] = workload.usual();
+    let run = ours(workload, number(1, hosts), number(2, each));
+    let (rate, unit) = (run.rate(), workload.unit());
+    println!(
+        "{name}: {rate:.0} {unit} per CPU-second ({} in {:.2} s; hash {:016x})",
+        run.count,
+        run.spent.as_secs_f64(),
+        run.hash
+    );
+}
+
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Workload {
+    Echo,
+    Churn,
+    Idle,
+    Hosts,
+}
+
+impl Workload {
+    const ALL: [Self; 4] = [Self::Echo, Self::Churn, Self::Idle, Self::Hosts];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::Churn => "churn",
+            Self::Idle => "idle",
+            Self::Hosts => "hosts",
+        }
+    }
+
+    const fn unit(self) -> &'static str {
+        match self {
+            Self::Echo | Self::Hosts => "messages",
+            Self::Churn => "connections",
+            Self::Idle => "simulated seconds",
+        }
+    }
+
+    const fn usual(self) -> [u64; 2] {
+        match self {
+            Self::Echo => [10, 100_000],
+            Self::Churn => [10, 10_000],
+            Self::Idle => [1, 1_000_000],
+            Self::Hosts => [100, 1_000],
+        }
+    }
+
+    /// How much of it there is, in its unit.
+    pub(crate) const fn count(self, hosts: u64, each: u64) -> u64 {
+        match self {
+            Self::Echo | Self::Hosts => hosts * each * 2,
+            Self::Churn => hosts * each,
+            Self::Idle => each,
         }
     }
 }
 
-fn echo(clients: u64, echoes: u64) {
+/// What one run took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    pub(crate) count: u64,
+    pub(crate) spent: Duration,
+    pub(crate) hash: u64,
+}
+
+impl Run {
+    fn rate(self) -> f64 {
+        self.count as f64 / self.spent.as_secs_f64()
+    }
+}
+
+/// How often each pair is measured.
+const ROUNDS: usize = 3;
+
+/// The workload, its hosts, and how much each does: ours, and turmoil's part of it.
+const PAIRS: [(Workload, u64, u64, u64); 7] = [
+    (Workload::Echo, 10, 50_000, 5_000),
+    (Workload::Echo, 1_000, 500, 50),
+    (Workload::Churn, 10, 5_000, 500),
+    (Workload::Idle, 1, 1_000_000, 1_000),
+    (Workload::Idle, 1_000, 5_000, 100),
+    (Workload::Hosts, 10, 10_000, 1_000),
+    (Workload::Hosts, 100, 1_000, 100),
+];
+
+fn compare_all() {
+    println!(
+        "{:<12} {:>8} {:>16} {:>7} {:>16} {:>22}",
+        "workload", "size", "ours per CPU-s", "again", "turmoil", "ours / turmoil"
+    );
+    for (workload, hosts, each, part) in PAIRS {
+        let (mut rates, mut noise, mut peers, mut ratios) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let one = ours(workload, hosts, each).rate();
+            let peer = peer::run(workload, hosts, part).rate();
+            let two = ours(workload, hosts, each).rate();
+            rates.push(one);
+            noise.push(two / one);
+            peers.push(peer);
+            ratios.push(f64::midpoint(one, two) / peer);
+        }
+        let (least, most) = (ratios.iter().copied().fold(f64::MAX, f64::min), ratios.iter().copied().fold(0.0, f64::max));
+        println!(
+            "{:<12} {hosts:>8} {:>16.0} {:>7.2} {:>16.0} {:>9.1} ({least:.1} to {most:.1})   {}",
+            workload.name(),
+            median(rates),
+            median(noise),
+            median(peers),
+            median(ratios),
+            workload.unit(),
+        );
+    }
+    // Ours alone: whether the cost grows with the hosts.
+    let run = ours(Workload::Hosts, 1_000, 100);
+    println!("{:<12} {:>8} {:>16.0}", "hosts", 1_000, run.rate());
+    println!("an idle connection takes {} bytes, both ends and what is between them together", bytes_per_idle_connection());
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn ours(workload: Workload, hosts: u64, each: u64) -> Run {
+    let world = match workload {
+        Workload::Echo => one_client_host(hosts, Role::Echoes { left: each }),
+        Workload::Idle => one_client_host(hosts, Role::Heartbeats { left: each / BETWEEN_HEARTBEATS.as_secs() }),
+        Workload::Churn => {
+            let mut world = World::new();
+            let server = world.host(1);
+            world.serve(server, hosts);
+            for index in 0..hosts {
+                let host = world.host(index + 2);
+                world.add(host, Application::Again(Again::new(address(1), each)));
+            }
+            world
+        }
+        Workload::Hosts => {
+            let mut world = World::new();
+            for index in 1..=hosts {
+                let host = world.host(index);
+                let mut node = Node::new(SlotRange::ALL);
+                serve(&mut node, 1);
+                dial(&mut node, address(index % hosts + 1), Role::Echoes { left: each });
+                world.add(host, Application::Plain(node));
+            }
+            world
+        }
+    };
+    world.measure(workload.count(hosts, each))
+}
+
+fn one_client_host(clients: u64, role: Role) -> World {
     let mut world = World::new();
     let (server, client) = (world.host(1), world.host(2));
     world.serve(server, clients);
     let mut node = Node::new(SlotRange::ALL);
     for _ in 0..clients {
-        dial(&mut node, address(1), Role::Echoes { left: echoes });
+        dial(&mut node, address(1), role.clone());
     }
     world.add(client, Application::Plain(node));
-    world.measure(&format!("echo {clients} {echoes}"), "messages", clients * echoes * 2);
+    world
 }
 
-fn churn(clients: u64, rounds: u64) {
-    let mut world = World::new();
-    let server = world.host(1);
-    world.serve(server, clients);
-    for index in 0..clients {
-        let host = world.host(index + 2);
-        world.add(host, Application::Again(Again::new(address(1), rounds)));
-    }
-    world.measure(&format!("churn {clients} {rounds}"), "connections", clients * rounds);
-}
-
-fn idle(clients: u64, seconds: u64) {
-    let mut world = World::new();
-    let (server, client) = (world.host(1), world.host(2));
-    world.serve(server, clients);
-    let mut node = Node::new(SlotRange::ALL);
-    for _ in 0..clients {
-        dial(&mut node, address(1), Role::Heartbeats { left: seconds / BETWEEN_HEARTBEATS.as_secs() });
-    }
-    world.add(client, Application::Plain(node));
-    world.measure(&format!("idle {clients} {seconds}"), "simulated seconds", seconds);
-}
-
-fn hosts(count: u64, echoes: u64) {
-    let mut world = World::new();
-    for index in 1..=count {
-        let host = world.host(index);
-        let mut node = Node::new(SlotRange::ALL);
-        serve(&mut node, 1);
-        dial(&mut node, address(index % count + 1), Role::Echoes { left: echoes });
-        world.add(host, Application::Plain(node));
-    }
-    world.measure(&format!("hosts {count} {echoes}"), "messages", count * echoes * 2);
+/// What is allocated for each of 5,000 connections that are established and wait for their next heartbeat.
+fn bytes_per_idle_connection() -> u64 {
+    const CONNECTIONS: u64 = 5_000;
+    let mut worlds = Vec::new();
+    let allocated = allocation_counter::measure(|| {
+        for connections in [1, CONNECTIONS + 1] {
+            let mut world = one_client_host(connections, Role::Heartbeats { left: 2 });
+            let before = Timestamp::from_secs(5);
+            world.simulation.run_until(before, |_, _, _| {}).expect("no spin");
+            worlds.push(world);
+        }
+    });
+    u64::try_from(allocated.bytes_current).unwrap_or(0) / CONNECTIONS
 }
 
 /// Hosts of one network, and how to measure what they do.
@@ -117,23 +241,14 @@ impl World {
         self.add(host, Application::Plain(node));
     }
 
-    fn measure(mut self, name: &str, what: &str, count: u64) {
-        let mut closed = 0_u64;
+    fn measure(mut self, count: u64) -> Run {
         let before = cpu();
-        self.simulation
-            .run(|_, _, step| closed += u64::from(matches!(step, sansock_memory::Step::Event(NodeEvent::ClientStopped { .. }))))
-            .expect("no spin");
-        let spent = (cpu() - before).as_secs_f64();
-        println!(
-            "{name:<18} {:>12.0} {what} per CPU-second ({count} in {spent:.2} s; {closed} clients; virtual {}; hash {:016x})",
-            count as f64 / spent,
-            self.simulation.now(),
-            self.simulation.trace_hash()
-        );
+        self.simulation.run(|_, _, _| {}).expect("no spin");
+        Run { count, spent: cpu() - before, hash: self.simulation.trace_hash() }
     }
 }
 
-fn cpu() -> Duration {
+pub(crate) fn cpu() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
