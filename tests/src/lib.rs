@@ -6,6 +6,7 @@ pub mod apps;
 pub mod by_hand;
 pub mod chunking;
 pub mod closure;
+pub mod conversation;
 #[cfg(target_os = "linux")]
 pub mod differential;
 pub mod drive;
