@@ -98,6 +98,8 @@ fn random_conversations_end_in_every_way() {
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), expected);
 }
 
+type OnTransport = fn(&Conversation) -> Outcome;
+
 /// Runs it on all three; what differs.
 fn compare(conversation: &Conversation) -> Result<(), String> {
     let memory = run("memory", conversation, |conversation| {
@@ -107,7 +109,7 @@ fn compare(conversation: &Conversation) -> Result<(), String> {
         assert_eq!(hash, again, "E1: the same run twice");
         outcome
     })?;
-    let real: [(&'static str, fn(&Conversation) -> Outcome); 2] = [
+    let real: [(&str, OnTransport); 2] = [
         ("blocking", |conversation| on_blocking(&conversation.play(), terms(conversation), &nobody())),
         ("smol", |conversation| on_smol(&conversation.play(), terms(conversation), &nobody())),
     ];
