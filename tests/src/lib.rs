@@ -11,6 +11,8 @@ pub mod conversation;
 pub mod differential;
 pub mod drive;
 pub mod echo;
+#[cfg(target_os = "linux")]
+pub mod faults;
 pub mod golden;
 pub mod history;
 pub mod play;
