@@ -13,6 +13,7 @@ pub mod drive;
 pub mod echo;
 #[cfg(target_os = "linux")]
 pub mod faults;
+pub mod fuzzing;
 pub mod golden;
 pub mod history;
 pub mod play;
