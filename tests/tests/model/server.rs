@@ -9,7 +9,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{FileFailurePersistence, TestRunner};
 use sansock_tests::server_script::{Finale, Run, Script, Step, Twins, check};
 
-/// The number of cases is 256, or what PROPTEST_CASES says. A case that fails is kept in `tests/tests/server_random.proptest-regressions`.
+/// The number of cases is 256, or what PROPTEST_CASES says. A case that fails is kept in `tests/tests/model/server.proptest-regressions`.
 fn config() -> ProptestConfig {
     let persistence = FileFailurePersistence::WithSource("proptest-regressions");
     ProptestConfig { failure_persistence: Some(Box::new(persistence)), ..ProptestConfig::default() }
