@@ -9,7 +9,7 @@ use super::strace::{Holds, Trace, attach, detach, eventually, processor_time};
 use super::{Cell, Found, Subject};
 use crate::program::{Ended, Program, Signal, example};
 
-/// What the load of a cell may cost; it takes a tenth of that.
+/// What a cell may cost: many times what it does cost, which its verdict says.
 const PROCESSOR_TIME: Duration = Duration::from_secs(3);
 /// How long a server is watched that has nothing to do, and what that may cost: less than a spin, more than one tick.
 const QUIET: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(50));
@@ -35,9 +35,9 @@ fn from_the_start(cell: &Cell, trace: &Trace) -> Found<(usize, String)> {
     let mut witness = witness(address);
     let (served, lost) = load(address)?;
     // Not before: what is injected at the start is used up by now.
-    goes_on(cell, &server, address, lost, trace.hits(), witness.as_mut())?;
+    let used = goes_on(cell, &server, address, lost, trace.hits(), witness.as_mut())?;
     ends(server, witness.take())?;
-    Ok((trace.hits(), format!("{served} served, {lost} lost")))
+    Ok((trace.hits(), format!("{served} served, {lost} lost, {used:?} of processor time")))
 }
 
 /// A server that cannot even begin says why, at once, and not by a signal.
@@ -52,6 +52,7 @@ fn refuses_to_start(server: Program, trace: &Trace) -> Found<(usize, String)> {
 }
 
 fn under_load(cell: &Cell, trace: &Trace) -> Found<(usize, String)> {
+    // It runs what follows, as strace does.
     let mut command = Command::new("env");
     append(&mut command, cell.program);
     let mut server = Program::start(&mut command);
@@ -70,9 +71,9 @@ fn under_load(cell: &Cell, trace: &Trace) -> Found<(usize, String)> {
     let (served, lost) = loaded?;
     let hits = trace.hits();
     nothing_is_left(cell, &server, before, hits)?;
-    goes_on(cell, &server, address, lost, hits, Some(&mut witness))?;
+    let used = goes_on(cell, &server, address, lost, hits, Some(&mut witness))?;
     ends(server, Some(witness))?;
-    Ok((hits, format!("{served} served, {lost} lost")))
+    Ok((hits, format!("{served} served, {lost} lost, {used:?} of processor time")))
 }
 
 fn append(command: &mut Command, program: Subject) {
@@ -118,7 +119,7 @@ fn nothing_is_left(cell: &Cell, server: &Program, before: Holds, hits: usize) ->
     Err(format!("left behind: {:?}, before: {before:?}, {unclosed} closes were injected", Holds::of(server.id())))
 }
 
-/// Nobody was lost who was not hit, nothing spins, and the server serves.
+/// Nobody was lost who was not hit, nothing spins, and the server serves. Gives the processor time until then.
 fn goes_on(
     cell: &Cell,
     server: &Program,
@@ -126,7 +127,7 @@ fn goes_on(
     lost: usize,
     hits: usize,
     witness: Option<&mut TcpStream>,
-) -> Found {
+) -> Found<Duration> {
     let most = if cell.is_transparent() { 0 } else { hits };
     if lost > most {
         return Err(format!("{lost} peers were lost, at most {most} may; {hits} injected"));
@@ -148,8 +149,8 @@ fn goes_on(
     }
     let before = processor_time(server.id())?;
     std::thread::sleep(QUIET.0);
-    let used = processor_time(server.id())?.saturating_sub(before);
-    if used > QUIET.1 { Err(format!("it spins: {used:?} of processor time while it has nothing to do")) } else { Ok(()) }
+    let idle = processor_time(server.id())?.saturating_sub(before);
+    if idle > QUIET.1 { Err(format!("it spins: {idle:?} of processor time while it has nothing to do")) } else { Ok(used) }
 }
 
 /// A drain ends it, gracefully.

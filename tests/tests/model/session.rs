@@ -37,7 +37,7 @@ proptest! {
 fn random_sessions_reach_everything_that_matters() {
     let mut runner = TestRunner::deterministic();
     let mut seen = BTreeSet::new();
-    for _ in 0..2_000 {
+    for _ in 0..1_000 {
         let script = script().new_tree(&mut runner).expect("every choice is legal").current();
         let ended = raw(&script).unwrap_or_else(|violation| panic!("{violation}"));
         let (report, mischief) = (ended.report, ended.mischief);
