@@ -77,6 +77,16 @@ proptest! {
     }
 }
 
+// X127: found by the long form, as the seed in `server.proptest-regressions`.
+#[test]
+fn x127_of_two_drains_that_are_over_the_first_stays() {
+    let mut steps = vec![Step::Start, Step::Poll(9)];
+    steps.extend([Step::Finish(0), Step::Poll(9)].repeat(10));
+    steps.extend([Step::Pass(2), Step::Drain(0), Step::Drain(-1)]);
+    let finale = Finale::DeadTransport;
+    let _ = check(&Script { listeners: 1, places: 1, sweep: 1, demanding: false, lazy: false, steps, finale });
+}
+
 #[test]
 fn random_scripts_reach_everything_that_matters() {
     let mut runner = TestRunner::deterministic();
