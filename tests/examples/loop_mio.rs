@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::process::ExitCode;
+use std::thread;
 use std::time::Duration;
 
 use mio::net::UnixStream;
@@ -90,10 +91,12 @@ fn serve(address: SocketAddr, limit: usize) -> io::Result<ServerReport> {
                 _ => {}
             }
         }
-        // A signal interrupts the wait; its byte is in the pipe then.
-        match poll.poll(&mut events, reactor.timeout()) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            _ => {}
+        // A signal interrupts the wait; its byte is in the pipe then. Whatever else fails it is no reason to end what is served, but one to
+        // leave the system alone for a moment.
+        if let Err(error) = poll.poll(&mut events, reactor.timeout())
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            thread::sleep(Duration::from_millis(1));
         }
         for event in &events {
             let Token(token) = event.token();

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
+use std::thread;
 use std::time::Duration;
 
 use polling::{Event, Events, PollMode, Poller};
@@ -100,10 +101,12 @@ fn serve(address: SocketAddr, limit: usize) -> io::Result<ServerReport> {
         }
         events.clear();
         let timeout = reactor.timeout();
-        // A signal interrupts the wait; its byte is in the pipe then.
-        match reactor.registry().0.wait(&mut events, timeout) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            _ => {}
+        // A signal interrupts the wait; its byte is in the pipe then. Whatever else fails it is no reason to end what is served, but one to
+        // leave the system alone for a moment.
+        if let Err(error) = reactor.registry().0.wait(&mut events, timeout)
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            thread::sleep(Duration::from_millis(1));
         }
         for event in events.iter() {
             if event.key == SIGNAL {

@@ -9,11 +9,8 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use bytes::Bytes;
-use sansock::{
-    CloseReason, CloseReport, ConfigError, ConnectionConfig, Context, Ending, Handler, OpKind, Session, TimerId, UnsentReason,
-};
+use sansock::{ConfigError, ConnectionConfig, Context, Handler, TimerId, UnsentReason};
 
-use crate::by_hand::ByHand;
 use crate::script::{Check, Pattern};
 
 /// A stream, and one way to cut it.
@@ -31,42 +28,15 @@ pub struct Chunking {
     pub cuts: Vec<u8>,
 }
 
-/// How the transport cuts.
-#[derive(Clone, Copy)]
-enum Cut<'a> {
-    Whole,
-    ByteByByte,
-    As(&'a [u8]),
-}
-
-/// What came of it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Outcome {
-    /// What the handler took, and what reached the peer.
-    taken: Vec<u8>,
-    wire: Vec<u8>,
-    peer_finished: bool,
-    ending: Ending,
-    reason: CloseReason,
-    /// Delivered or not is a matter of how it was cut, if the handler ended before the peer; the sum is not.
-    received: u64,
-    sent: u64,
-    unsent: u64,
-}
-
 /// Runs the stream in all three ways.
 ///
 /// # Errors
 /// Two outcomes that differ, or a run that does not end.
 pub fn check(chunking: &Chunking) -> Check {
-    let whole = run(chunking, Cut::Whole)?;
-    for (name, cut) in [("byte by byte", Cut::ByteByByte), ("as scripted", Cut::As(&chunking.cuts))] {
-        let other = run(chunking, cut)?;
-        if other != whole {
-            return Err(format!("E3: whole: {whole:?}\n{name}: {other:?}"));
-        }
-    }
-    Ok(())
+    let config = chunking.config().map_err(|error| error.to_string())?;
+    let view = |handler: &Interpreter| (handler.taken.clone(), handler.peer_finished);
+    let found = sansock_memory::fuzz::chunking(&chunking.input, &chunking.cuts, config, Interpreter::default, view);
+    found.map_err(|violation| violation.to_string())
 }
 
 /// A handler for which each byte is an order, so that what it does depends on the bytes and on nothing else.
@@ -80,7 +50,6 @@ pub struct Interpreter {
     resting: bool,
     ended: bool,
     peer_finished: bool,
-    report: Option<CloseReport>,
 }
 
 impl Interpreter {
@@ -150,10 +119,6 @@ impl Handler for Interpreter {
         self.resting = false;
         self.go_on(cx);
     }
-
-    fn on_closed(&mut self, report: &CloseReport) {
-        self.report = Some(*report);
-    }
 }
 
 impl Chunking {
@@ -162,77 +127,5 @@ impl Chunking {
         ConnectionConfig::default()
             .send_queue(low, low + usize::from(self.above.max(1)))?
             .receive_size(usize::from(self.receive.max(1)))
-    }
-}
-
-fn run(chunking: &Chunking, cut: Cut<'_>) -> Check<Outcome> {
-    let config = chunking.config().map_err(|error| error.to_string())?;
-    let mut by_hand = ByHand::session(config, Interpreter::default());
-    let mut transport = Transport { cut, step: 0, input: &chunking.input, wire: Vec::new() };
-    // Each byte received causes less than 256 bytes to send, and every step moves a byte or ends something.
-    let most_steps = chunking.input.len() * 300 + 100;
-    for _ in 0..most_steps {
-        if let Some(report) = by_hand.machine.handler().report {
-            let handler = by_hand.machine.handler();
-            return Ok(Outcome {
-                taken: handler.taken.clone(),
-                wire: transport.wire,
-                peer_finished: handler.peer_finished,
-                ending: report.ending,
-                reason: report.reason,
-                received: report.received + report.undelivered,
-                sent: report.sent,
-                unsent: report.unsent,
-            });
-        }
-        transport.step(&mut by_hand);
-    }
-    Err(format!("not closed after {most_steps} steps: {:?}", by_hand.machine))
-}
-
-struct Transport<'a> {
-    cut: Cut<'a>,
-    step: usize,
-    input: &'a [u8],
-    wire: Vec<u8>,
-}
-
-impl Transport<'_> {
-    /// Completes one operation. If none is in flight the application rests: time passes.
-    fn step(&mut self, by_hand: &mut ByHand<Session<Interpreter>>) {
-        let in_flight = by_hand.in_flight();
-        let choice = self.number() % in_flight.len().max(1);
-        match in_flight.get(choice) {
-            Some(OpKind::Recv) if self.input.is_empty() => by_hand.receive_eof(),
-            Some(OpKind::Recv) => {
-                let length = self.length(by_hand.recv().max().min(self.input.len()));
-                let (now, later) = self.input.split_at(length);
-                self.input = later;
-                by_hand.receive(Bytes::copy_from_slice(now));
-            }
-            Some(OpKind::Send) => {
-                let asked = by_hand.sending().chunks().concat();
-                let length = self.length(asked.len());
-                self.wire.extend_from_slice(&asked[..length]);
-                by_hand.sent(length);
-            }
-            Some(OpKind::Shutdown) => by_hand.shutdown_done(),
-            Some(_) => by_hand.close_done(),
-            None => drop(by_hand.pass_to_deadline()),
-        }
-    }
-
-    fn length(&mut self, most: usize) -> usize {
-        match self.cut {
-            Cut::Whole => most,
-            Cut::ByteByByte => 1,
-            Cut::As(_) => 1 + self.number() % most,
-        }
-    }
-
-    fn number(&mut self) -> usize {
-        let Cut::As(cuts) = self.cut else { return 0 };
-        self.step += 1;
-        cuts.get(self.step % cuts.len().max(1)).copied().unwrap_or(0).into()
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use sansock::{CloseReason, CloseReport, Context, Ending, Handler, SocketId, TimerId};
+use smol::channel::Sender;
 
 /// One thing that a handler saw.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -176,12 +177,29 @@ impl<H: Handler> Handler for Recorded<H> {
 
 /// A history that a handler writes and a test reads.
 #[derive(Clone, Debug, Default)]
-pub struct Recorder(Arc<Mutex<History>>);
+pub struct Recorder {
+    history: Arc<Mutex<History>>,
+    calls: Option<Sender<()>>,
+}
 
 impl Recorder {
+    /// A recorder whose calls come out at the other end of this channel.
+    #[must_use]
+    pub fn calling(calls: Sender<()>) -> Self {
+        Self { history: Arc::default(), calls: Some(calls) }
+    }
+
+    /// The handler calls for its supervisor: see [`Terms::command`](crate::run::Terms::command).
+    pub fn call(&self) {
+        if let Some(calls) = &self.calls {
+            // Who has heard enough is gone.
+            let _ = calls.try_send(());
+        }
+    }
+
     /// Adds to the history.
     pub fn note(&self, seen: Seen) {
-        let mut history = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         if let (Seen::Data { length, intact }, Some(Seen::Data { length: so_far, intact: all })) = (&seen, history.0.last_mut()) {
             *so_far += length;
             *all &= intact;
@@ -198,7 +216,7 @@ impl Recorder {
     /// The history so far.
     #[must_use]
     pub fn history(&self) -> History {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -6,10 +6,14 @@ pub mod apps;
 pub mod by_hand;
 pub mod chunking;
 pub mod closure;
+pub mod conversation;
 #[cfg(target_os = "linux")]
 pub mod differential;
 pub mod drive;
 pub mod echo;
+#[cfg(target_os = "linux")]
+pub mod faults;
+pub mod fuzzing;
 pub mod golden;
 pub mod history;
 pub mod play;

@@ -18,6 +18,10 @@ pub enum Act {
     Send(usize),
     /// Stop receiving for so long.
     PauseFor(Duration),
+    /// Stop receiving for good.
+    Pause,
+    /// Call for the supervisor: see [`Recorder::call`].
+    Call,
     /// End our direction.
     HalfClose,
     /// End gracefully.
@@ -81,7 +85,7 @@ impl Cast for Play {
             Side::Client => self.client.clone(),
             Side::Server => self.server.clone(),
         };
-        Recorded::new(Player::new(part), recorder, PATTERN.clone())
+        Recorded::new(Player::calling(part, recorder.clone()), recorder, PATTERN.clone())
     }
 }
 
@@ -94,6 +98,7 @@ static PATTERN: LazyLock<Bytes> = LazyLock::new(|| (0..PERIOD * 300).map(|place|
 #[derive(Clone, Debug)]
 pub struct Player {
     part: Part,
+    recorder: Recorder,
     done: Vec<bool>,
     acts: VecDeque<Act>,
     held: Bytes,
@@ -103,11 +108,17 @@ pub struct Player {
 }
 
 impl Player {
-    /// A handler that plays `part`.
+    /// A handler that plays `part`. Nobody hears its calls.
     #[must_use]
     pub fn new(part: Part) -> Self {
+        Self::calling(part, Recorder::default())
+    }
+
+    /// A handler that plays `part`, and calls through `recorder`.
+    #[must_use]
+    pub fn calling(part: Part, recorder: Recorder) -> Self {
         let done = vec![false; part.rules.len()];
-        Self { part, done, acts: VecDeque::new(), held: Bytes::new(), sent: 0, received: 0, peer_finished: false }
+        Self { part, recorder, done, acts: VecDeque::new(), held: Bytes::new(), sent: 0, received: 0, peer_finished: false }
     }
 
     /// Does what has become due, as far as the send queue lets it.
@@ -143,6 +154,8 @@ impl Player {
                 cx.pause();
                 cx.set_timer(TimerId::A, span);
             }
+            Act::Pause => cx.pause(),
+            Act::Call => self.recorder.call(),
             Act::HalfClose => cx.half_close(),
             Act::Finish => cx.finish(),
             Act::CloseAfterFlush => cx.close_after_flush(),
@@ -171,6 +184,7 @@ impl Handler for Player {
     fn on_data(&mut self, cx: &mut Context<'_, Infallible>, data: Bytes) {
         self.received += data.len();
         if self.part.echo {
+            self.sent += data.len();
             self.hand_over(cx, data);
         }
         self.go_on(cx);

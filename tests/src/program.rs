@@ -98,8 +98,13 @@ impl Program {
     /// # Panics
     /// It ends before a line does.
     pub fn line(&mut self) -> String {
-        let line = self.out.line();
+        let line = self.try_line();
         line.unwrap_or_else(|| panic!("{}: no further line; on standard error: {}", self.name, self.err.rest_as_text()))
+    }
+
+    /// Waits for the next line of standard output; `None` if it ends before.
+    pub fn try_line(&mut self) -> Option<String> {
+        self.out.line()
     }
 
     /// Waits for the next line of standard error.
@@ -221,27 +226,32 @@ impl Stream {
     }
 }
 
-/// The echo example; see [`example`].
+/// The echo example.
 ///
 /// # Panics
-/// It was not built, or it is older than its source.
+/// See [`example`].
 #[must_use]
 pub fn echo_example() -> PathBuf {
     example("echo")
 }
 
-/// The example of this name, whose source is a directory. Cargo builds it beside the tests, in the directory above that of their
-/// executables.
+/// An example. Cargo builds it beside the tests and the binaries, in a directory of the profile's.
 ///
 /// # Panics
 /// It was not built, or it is older than its source.
 #[must_use]
 pub fn example(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a process knows its executable");
-    let example = test.ancestors().nth(2).expect("it is two levels below").join("examples").join(name);
+    let own = std::env::current_exe().expect("a process knows its executable");
+    // PROFILE/deps/TEST-HASH, or PROFILE/BINARY
+    let mut profiles = own.ancestors().skip(1).take(2);
+    let profile = profiles.find(|directory| !directory.ends_with("deps")).expect("it is in a directory");
+    let example = profile.join("examples").join(name);
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
     let changed = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
-    let newest = source.read_dir().expect("the source is there").filter_map(|file| changed(&file.ok()?.path())).max();
+    let newest = match source.read_dir() {
+        Ok(files) => files.filter_map(|file| changed(&file.ok()?.path())).max(),
+        Err(_) => changed(&source.with_extension("rs")),
+    };
     let hint = format!(
         "`cargo test --test` builds only what is named; `cargo build -p sansock-tests --example {name}` builds it (in this profile)"
     );

@@ -1,13 +1,18 @@
-//! Random scripts for one `Connection` against a ledger that was written independently of it.
+//! Random scripts against models that were written independently of the machines: here for one `Connection`, in `model/server.rs` for a `Server`, in
+//! `model/session.rs` for a `Session`.
 //!
 //! The scripts and the ledger are in `sansock_tests::script`; `fuzz/fuzz_targets/operations.rs` runs them too. The ledger cites the
 //! invariants that it asserts, and H1 is asserted by running at all.
 //!
-//! A long run: `PROPTEST_CASES=1000000 cargo test --release -p sansock-tests --test model`. A case that fails is shrunk and printed, and its
+//! A long run of all three: `PROPTEST_CASES=1000000 cargo test --release -p sansock-tests --test model`. A case that fails is shrunk and printed, and its
 //! seed is kept in `tests/tests/model.proptest-regressions`, from where the next run takes it first.
 
 #[path = "model/scripts.rs"]
 mod scripts;
+#[path = "model/server.rs"]
+mod server;
+#[path = "model/session.rs"]
+mod session;
 
 use std::collections::BTreeSet;
 

@@ -161,7 +161,7 @@ impl<S: Service> Server<S> {
     }
 
     /// Takes no new connections, tells every session to finish, and aborts what is left at `deadline`. Connections that the system
-    /// has queued already are still accepted. A second call can only bring the deadline forward.
+    /// has queued already are still accepted. A second call can only bring the deadline forward; if both are over already, it does nothing.
     pub fn drain(&mut self, now: Timestamp, deadline: Timestamp) {
         self.tick(now);
         self.begin_drain(deadline);

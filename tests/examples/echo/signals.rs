@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::thread;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
@@ -23,11 +24,17 @@ impl Signals {
     /// Calls `act` for each signal, with how many came before. The thread ends with the process.
     pub(crate) fn on_each(mut self, mut act: impl FnMut(usize) + Send + 'static) -> io::Result<()> {
         thread::Builder::new().name("signals".into()).spawn(move || {
-            for before in 0.. {
-                if self.0.read_exact(&mut [0]).is_err() {
-                    return;
+            let mut before = 0;
+            loop {
+                match self.0.read(&mut [0]) {
+                    Ok(0) => return,
+                    Ok(_) => {
+                        act(before);
+                        before += 1;
+                    }
+                    // To give up here would leave a program that no signal ends.
+                    Err(_) => thread::sleep(Duration::from_millis(1)),
                 }
-                act(before);
             }
         })?;
         Ok(())

@@ -22,7 +22,9 @@ pub(super) struct Ledger {
     faults: u64,
     said_lost: BTreeSet<usize>,
     announced: usize,
-    /// The earliest deadline of all drains.
+    /// The latest time that the server was told.
+    now: Timestamp,
+    /// The earliest deadline of all drains; of those that are over, the first.
     pub(super) drain: Option<Timestamp>,
     stopped: bool,
     forced: bool,
@@ -58,6 +60,19 @@ impl Ledger {
         self.faults += 1;
         if kind.accept_class() == AcceptClass::Lost {
             self.lost.insert(listener);
+        }
+    }
+
+    /// The server is told the time.
+    pub(super) fn hear(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+    }
+
+    // X127
+    /// The server was drained.
+    pub(super) fn drained(&mut self, deadline: Timestamp) {
+        if self.drain.is_none_or(|earlier| deadline.max(self.now) < earlier) {
+            self.drain = Some(deadline);
         }
     }
 

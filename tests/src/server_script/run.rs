@@ -127,6 +127,7 @@ impl Run {
 
     fn start(&mut self) {
         if self.drive.machine().life() == sansock::state::SupervisorLife::New {
+            self.ledger.hear(self.drive.now());
             self.drive.start();
         } else {
             self.drive.refuse_call(Server::start);
@@ -135,12 +136,12 @@ impl Run {
 
     pub(super) fn drain(&mut self, deadline: Timestamp) {
         self.tell(|server, now| server.drain(now, deadline));
-        let earliest = self.ledger.drain.map_or(deadline, |earlier| earlier.min(deadline));
-        self.ledger.drain = Some(earliest);
+        self.ledger.drained(deadline);
     }
 
     pub(super) fn tell(&mut self, call: impl FnOnce(&mut Server<Verdicts>, Timestamp)) {
         let (life, live) = (self.drive.machine().life(), self.drive.machine().live());
+        self.ledger.hear(self.drive.now());
         self.drive.call(call);
         self.ledger.told(life, live, self.drive.machine().life());
     }
@@ -175,6 +176,7 @@ impl Run {
 
     pub(super) fn complete(&mut self, id: OpId, outcome: Outcome) {
         let listener = if let Op::Accept(accept) = self.drive.op(id) { Some(accept.listener()) } else { None };
+        self.ledger.hear(self.drive.now());
         self.ledger.completed(id, listener, &outcome, self.drive.machine().life());
         let late = self.drive.is_cancelled(id) && matches!(outcome, Outcome::Connected(_));
         self.ledger.seen.extend(late.then_some("late success"));
@@ -182,6 +184,7 @@ impl Run {
     }
 
     pub(super) fn gone(&mut self, socket: SocketId, ending: Ending) {
+        self.ledger.hear(self.drive.now());
         self.ledger.gone(socket, ending);
         self.drive.gone(socket, ending);
     }
@@ -218,6 +221,7 @@ impl Run {
         let listens = self.drive.all(OpKind::Accept).into_iter().any(|id| accepts(self.drive.op(id)));
         // Whether one listens that has no accept in flight cannot be seen from here.
         if listens {
+            self.ledger.hear(self.drive.now());
             self.ledger.failed(socket, kind);
             self.drive.call(|server, now| server.broken(now, socket, Fault::new(kind)));
         }

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use arbitrary::Arbitrary;
 use sansock::{FaultKind, ListenerConfig, Setting, SocketOptions};
 
 use crate::drive::listener_at;
 
 /// A whole script: a server, what happens to it, and how it is brought to its end.
-#[derive(Clone)]
+#[derive(Clone, Arbitrary)]
 pub struct Script {
     /// One listener at least; values of 3 or more mean three.
     pub listeners: u8,
@@ -40,7 +41,7 @@ impl fmt::Debug for Script {
 }
 
 /// One input. A `pick` chooses among what is there, modulo its number.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Arbitrary)]
 pub enum Step {
     /// The application starts it, or tries to.
     Start,
@@ -85,7 +86,7 @@ pub enum Step {
 }
 
 /// How it ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Arbitrary)]
 pub enum Finale {
     /// A drain with a deadline, and a transport that completes only what was cancelled, and closes; sessions end when they are aborted.
     DeadTransport,

@@ -10,13 +10,15 @@ use crate::id::{Id, cited};
 const ROOTS: [&str; 4] = ["core", "transports", "tests", "fuzz"];
 
 /// The first prefix that fits a file's path says how it tests.
-const TECHNIQUES: [(&str, &str); 11] = [
+const TECHNIQUES: [(&str, &str); 13] = [
     ("tests/src/script/", "model"),
     ("tests/tests/model", "model"),
     ("tests/src/closure", "closure"),
     ("transports/memory/src/closure", "closure"),
     ("tests/tests/closure", "closure"),
     ("fuzz/", "fuzz"),
+    ("transports/memory/tests/fuzz", "fuzz"),
+    ("tests/tests/poll_fails", "real sockets"),
     ("tests/tests/conformance", "three transports"),
     ("tests/tests/same_history", "three transports"),
     ("transports/memory/", "simulation"),

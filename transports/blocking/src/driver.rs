@@ -16,8 +16,8 @@ use sansock_system::{Clock, Interest, Observer, Ready, Sockets};
 /// everything else waiting.
 const OUTPUTS_PER_TURN: usize = 64;
 
-/// How long to leave the system alone when it cannot even wait.
-const PAUSE: Duration = Duration::from_millis(1);
+/// How long to leave the system alone when it cannot even wait, or be woken.
+pub(crate) const PAUSE: Duration = Duration::from_millis(1);
 
 /// Drives machines over real sockets, blocking in `poll(2)` and nowhere else.
 pub(crate) struct Driver {

@@ -4,9 +4,12 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
-use rustix::io::retry_on_intr;
+use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
+
+use crate::driver::PAUSE;
 
 /// A queue whose owner can wait for it together with its sockets: each entry makes a pipe readable.
 #[derive(Debug)]
@@ -78,9 +81,18 @@ impl<T> Mailbox<T> {
         self.reader.as_fd()
     }
 
+    /// The owner must hear of it, or an entry may wait for ever: so this goes on until the pipe is readable.
     fn wake(&self) {
-        // A full pipe is readable already.
-        let _ = retry_on_intr(|| rustix::io::write(&self.writer, &[1]));
+        loop {
+            match rustix::io::write(&self.writer, &[1]) {
+                Ok(_) => return,
+                // A full pipe is readable already.
+                Err(Errno::AGAIN) => return,
+                Err(Errno::INTR) => {}
+                // The system has no memory for it.
+                Err(_) => thread::sleep(PAUSE),
+            }
+        }
     }
 
     /// The state is whole between any two of its uses, so a panic elsewhere does not spoil it.

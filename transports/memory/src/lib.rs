@@ -6,6 +6,7 @@
 //! - [`world`]: hosts that start, crash and start again, under a [`scenario`]; rules that must hold.
 //! - [`campaign`]: a world for each of many seeds; failures made small, replayed, [drawn and captured](recording).
 //! - [`closure`]: every reachable state of one machine, without a network.
+//! - [`fuzz`]: whatever bytes decide happens to a handler, a server or a client.
 //!
 //! [Simulation testing in ten minutes](guide) is where to begin.
 //!
@@ -44,6 +45,15 @@
 //! Congestion control, fast retransmission (what is behind a lost segment waits for it), Nagle's algorithm, urgent data, `SO_LINGER` above zero,
 //! `SO_REUSEPORT`, several hosts on one address, names of hosts as an application resolves them, routes and what stands between two hosts.
 
+/// Returns a broken rule from a function that gives a [`closure::Check`].
+macro_rules! ensure {
+    ($condition:expr, $($message:tt)+) => {
+        if !$condition {
+            return Err(format!($($message)+));
+        }
+    };
+}
+
 mod agenda;
 mod calls;
 pub mod campaign;
@@ -54,6 +64,7 @@ mod config;
 mod deadlines;
 mod ending;
 mod faults;
+pub mod fuzz;
 #[doc = include_str!("guide.md")]
 pub mod guide {}
 mod hosts;

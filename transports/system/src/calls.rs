@@ -120,8 +120,25 @@ pub(crate) fn check_connect(socket: &Socket, op: ConnectOp) -> Attempt<ConnectOp
         Ok(Some(error)) | Err(error) => Attempt::Done(op.failed(fault_of(&error, OpKind::Connect))),
         // Only a connected socket has a peer: anything else was a spurious wake-up.
         Ok(None) if socket.peer_addr().is_ok() => Attempt::Done(op.connected(connected(socket))),
+        // The error may have been told to somebody else. To wait on would be to be woken without end.
+        Ok(None) if is_hung_up(socket) => Attempt::Done(op.failed(FaultKind::NotConnected.into())),
         Ok(None) => Attempt::Again(op),
     }
+}
+
+/// True for a socket that neither is connected nor connects.
+#[cfg(target_os = "linux")]
+fn is_hung_up(socket: &Socket) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut fds = [PollFd::new(socket, PollFlags::OUT)];
+    let looked = poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+    looked.is_ok() && fds[0].revents().contains(PollFlags::HUP)
+}
+
+/// Elsewhere what a poll says of such a socket was not tried.
+#[cfg(not(target_os = "linux"))]
+const fn is_hung_up(_: &Socket) -> bool {
+    false
 }
 
 /// Where a connect to this address goes. To connect to the unspecified address means this host on most systems, and is an error on Windows.

@@ -267,6 +267,23 @@ fn x063_a_connect_that_gets_no_answer_is_cancelled() {
     assert!(sockets.handle(name(5)).is_none());
 }
 
+// C8: the hang-up of a socket that does not connect any more would wake the loop for ever.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_connect_that_has_ended_without_an_error_fails() {
+    let (_listener, _queued, address) = black_hole();
+    let mut sockets = Sockets::new();
+    let mut dialer = dialling(&mut sockets, 5, address);
+    later(&mut dialer, &mut sockets);
+    assert_eq!(retry(&mut sockets, name(5), Ready::Writable), None);
+    let handle = sockets.handle(name(5)).unwrap();
+    rustix::net::connect_unspec(handle).unwrap();
+    // Somebody else hears of it.
+    assert!(handle.take_error().unwrap().is_some());
+    let done = ready(&mut sockets).pop().expect("it is hung up");
+    assert!(matches!(done.outcome(), Outcome::Failed(fault) if fault.kind() == FaultKind::NotConnected), "{done:?}");
+}
+
 // X61: nothing to map on this system.
 #[cfg(target_os = "linux")]
 #[test]

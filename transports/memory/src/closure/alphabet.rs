@@ -103,12 +103,12 @@ pub enum Faults {
 
 /// The outcomes of every kind of operation.
 #[derive(Clone, Debug)]
-pub(super) struct Alphabet {
+pub(crate) struct Alphabet {
     faults: Vec<Vec<FaultKind>>,
 }
 
 impl Alphabet {
-    pub(super) fn new(faults: Faults) -> Self {
+    pub(crate) fn new(faults: Faults) -> Self {
         let of = |kind: &OpKind| match faults {
             Faults::All => FaultKind::ALL.to_vec(),
             Faults::Classes => classes(*kind),
@@ -121,7 +121,7 @@ impl Alphabet {
     }
 
     /// Everything that an operation in flight can come to, impossible values included.
-    pub(super) fn outcomes(&self, flight: &Flight, out: &mut Vec<Outcome>) {
+    pub(crate) fn outcomes(&self, flight: &Flight, out: &mut Vec<Outcome>) {
         let kind = flight.id.kind();
         out.extend(natural(flight));
         match kind {
@@ -169,7 +169,7 @@ fn all_refused() -> RefusedOptions {
 }
 
 /// What a prompt and friendly transport does; a waiting accept finds nobody.
-pub(super) fn natural(flight: &Flight) -> Option<Outcome> {
+pub(crate) fn natural(flight: &Flight) -> Option<Outcome> {
     Some(match flight.id.kind() {
         OpKind::Recv => Outcome::Eof,
         OpKind::Send => Outcome::Sent(flight.size),
@@ -179,7 +179,7 @@ pub(super) fn natural(flight: &Flight) -> Option<Outcome> {
 }
 
 /// An outcome that operations of this kind come to.
-pub(super) fn sample(kind: OpKind) -> Outcome {
+pub(crate) fn sample(kind: OpKind) -> Outcome {
     match kind {
         OpKind::Recv => data(1),
         OpKind::Send => Outcome::Sent(1),
@@ -192,7 +192,7 @@ pub(super) fn sample(kind: OpKind) -> Outcome {
 }
 
 /// An outcome of each sort.
-pub(super) fn sorts() -> [Outcome; 9] {
+pub(crate) fn sorts() -> [Outcome; 9] {
     [
         Outcome::Done,
         Outcome::Created(RefusedOptions::NONE),
@@ -207,7 +207,7 @@ pub(super) fn sorts() -> [Outcome; 9] {
 }
 
 /// True if an operation of this kind can come to an outcome of this sort.
-pub(super) const fn fits(kind: OpKind, outcome: &Outcome) -> bool {
+pub(crate) const fn fits(kind: OpKind, outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Failed(_) => !matches!(kind, OpKind::Cancel),
         Outcome::Done => matches!(kind, OpKind::Startup | OpKind::Shutdown | OpKind::Close | OpKind::Cleanup),
@@ -221,7 +221,7 @@ pub(super) const fn fits(kind: OpKind, outcome: &Outcome) -> bool {
 }
 
 /// True if a transport that keeps the contract may give this outcome.
-pub(super) fn is_legal(flight: &Flight, outcome: &Outcome) -> bool {
+pub(crate) fn is_legal(flight: &Flight, outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Data(data) => (1..=flight.size).contains(&data.len()),
         Outcome::Sent(count) => (1..=flight.size).contains(count),
@@ -253,7 +253,7 @@ fn classes(kind: OpKind) -> Vec<FaultKind> {
 }
 
 /// Names that no operation in flight has: another stamp, another generation, another slot.
-pub(super) fn strangers(id: OpId) -> impl Iterator<Item = OpId> {
+pub(crate) fn strangers(id: OpId) -> impl Iterator<Item = OpId> {
     let socket = id.socket();
     let names = [
         Some(OpId::new(socket, id.kind(), id.stamp().wrapping_add(1))),

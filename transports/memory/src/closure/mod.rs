@@ -139,14 +139,6 @@
 //! `tests/src/closure` in the repository has the machines of the core: connections, listeners, dialers, servers and clients, alone and
 //! together.
 
-macro_rules! ensure {
-    ($condition:expr, $($message:tt)+) => {
-        if !$condition {
-            return Err(format!($($message)+));
-        }
-    };
-}
-
 mod alphabet;
 mod expand;
 mod graph;
@@ -163,6 +155,7 @@ use std::fmt::Debug;
 
 use sansock::{Canonical, Machine, SocketId};
 
+pub(crate) use alphabet::{Alphabet, fits, is_legal, natural, sample, sorts, strangers};
 pub use alphabet::{Faults, Input};
 pub use liveness::{Behaviour, Promise};
 pub use report::{Report, Violation};

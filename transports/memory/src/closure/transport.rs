@@ -56,7 +56,7 @@ pub struct Transport {
 }
 
 impl Transport {
-    pub(super) fn new(sockets: Vec<SocketId>) -> Self {
+    pub(crate) fn new(sockets: Vec<SocketId>) -> Self {
         let mut transport = Self::default();
         for id in sockets {
             transport.adopt(id, Stage::Connected);
@@ -85,7 +85,7 @@ impl Transport {
     }
 
     /// The latest completed operation of each kind.
-    pub(super) fn completed(&self) -> &[OpId] {
+    pub(crate) fn completed(&self) -> &[OpId] {
         &self.completed
     }
 
@@ -108,7 +108,7 @@ impl Transport {
     }
 
     /// Takes an operation, if the machine may submit it.
-    pub(super) fn submit(&mut self, op: &Op) -> Check {
+    pub(crate) fn submit(&mut self, op: &Op) -> Check {
         let id = op.id();
         ensure!(!self.released, "A10: {id} was submitted after the socket runtime was released");
         if let Op::Cancel(cancel) = op {
@@ -208,7 +208,7 @@ impl Transport {
     }
 
     /// An operation has completed; the machine has taken it.
-    pub(super) fn complete(&mut self, flight: &Flight, outcome: &Outcome) {
+    pub(crate) fn complete(&mut self, flight: &Flight, outcome: &Outcome) {
         let id = flight.id;
         self.flights.retain(|other| other.id != id);
         self.completed.retain(|other| other.kind() != id.kind());

@@ -9,7 +9,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{FileFailurePersistence, TestRunner};
 use sansock_tests::server_script::{Finale, Run, Script, Step, Twins, check};
 
-/// The number of cases is 256, or what PROPTEST_CASES says. A case that fails is kept in `tests/tests/server_random.proptest-regressions`.
+/// The number of cases is 256, or what PROPTEST_CASES says. A case that fails is kept in `tests/tests/model/server.proptest-regressions`.
 fn config() -> ProptestConfig {
     let persistence = FileFailurePersistence::WithSource("proptest-regressions");
     ProptestConfig { failure_persistence: Some(Box::new(persistence)), ..ProptestConfig::default() }
@@ -75,6 +75,16 @@ proptest! {
     fn a_server_keeps_its_account_in_order(script in script()) {
         let _ = check(&script);
     }
+}
+
+// X127: found by the long form, as the seed in `server.proptest-regressions`.
+#[test]
+fn x127_of_two_drains_that_are_over_the_first_stays() {
+    let mut steps = vec![Step::Start, Step::Poll(9)];
+    steps.extend([Step::Finish(0), Step::Poll(9)].repeat(10));
+    steps.extend([Step::Pass(2), Step::Drain(0), Step::Drain(-1)]);
+    let finale = Finale::DeadTransport;
+    let _ = check(&Script { listeners: 1, places: 1, sweep: 1, demanding: false, lazy: false, steps, finale });
 }
 
 #[test]
