@@ -82,6 +82,19 @@ fn a_planted_bug_is_saved_and_replays() {
 }
 
 #[test]
+fn a_line_that_never_fired_is_said() {
+    let directory = Directory::new("unfired");
+    let file = directory.file("scenario.txt");
+    let line = "fault server connection 99 send 1: reset";
+    std::fs::write(&file, format!("sansock scenario 1\nseed 1\nfor 1s\nworld chat\nat 10ms: crash server\n{line}\n")).unwrap();
+    let ended = simulate(&["--replay", &file]);
+    assert_eq!((ended.code(), ended.err.as_str()), (Some(0), ""), "{ended:?}");
+    assert_eq!(ended.text().matches("never fired").count(), 1, "{ended:?}");
+    assert!(ended.text().contains(&format!("never fired: {line}")), "{ended:?}");
+    assert!(ended.text().ends_with("no rule was violated\n"), "{ended:?}");
+}
+
+#[test]
 fn results_for_programs() {
     let directory = Directory::new("json");
     let ended = simulate(&["--seeds", "100..110", "--app", "chat", "--json"]);

@@ -113,6 +113,9 @@ fn replay(file: &Path, out: Option<&Path>) -> Result<ExitCode, String> {
     };
     let failure = Failure { scenario, outcome, runs: 1 };
     print!("{}", failure.text());
+    for (line, _) in failure.scenario.lines.iter().zip(&failure.outcome.lines).filter(|(_, hits)| **hits == 0) {
+        println!("never fired: {line}");
+    }
     if let Some(directory) = out {
         report::print_files(&save(&failure, directory)?);
     }
