@@ -46,7 +46,7 @@ fn shape(line: &Line) -> String {
     }
 }
 
-const SHAPES: [&str; 14] = [
+const SHAPES: [&str; 15] = [
     "clock",
     "crash",
     "delay",
@@ -58,6 +58,7 @@ const SHAPES: [&str; 14] = [
     "partition",
     "release",
     "reset",
+    "resolve",
     "restart",
     "short",
     "would-block",
@@ -122,7 +123,10 @@ fn what_cannot_be_read_is_explained_with_its_line() {
         ("for 3", "'3' is no span of time; write a number and one of s, ms, us, ns, as in 1.5s"),
         ("for 3.s", "'3.s' is no span of time; write a number and one of s, ms, us, ns, as in 1.5s"),
         ("for 99999999999s", "'99999999999s' is longer than 584 years"),
-        ("at 1s explode", "'explode' is no event; there is partition, hold, release, heal, crash, restart, clock, descriptors"),
+        (
+            "at 1s explode",
+            "'explode' is no event; there is partition, hold, release, heal, crash, restart, clock, descriptors, resolve",
+        ),
         ("at 1s partition a b", "'->' or '<->' is expected, not 'b'"),
         ("at 1s heal now", "'now' is one word too many"),
         ("at 1s crash", "the name of a host is missing at the end"),

@@ -77,8 +77,8 @@ pub fn chat(scenario: &Scenario, planted_bug: bool) -> World<ChatService> {
         let diary = Shared::new(Diary::new(name, plan));
         diaries.push(diary.clone());
         world.host(name, [address(2 + number)], move |host| {
-            let server = host.address_of(CHAT_HOSTS[0], PORT)?;
-            keep(host, chat::client(server, SocketOptions::CONNECTION)?, ChatService::Speaker(diary.clone()))
+            look_up_and_talk(host, diary.clone());
+            Ok(())
         });
     }
     let (there, said) = (room.clone(), diaries.clone());
@@ -90,6 +90,18 @@ pub fn chat(scenario: &Scenario, planted_bug: bool) -> World<ChatService> {
     world.sometimes("somebody missed something", move || chat::rules::somebody_missed_something(&missing));
     world.sometimes("somebody came back", move || chat::rules::somebody_came_back(&diaries));
     world
+}
+
+/// A person who knows the server by its name. If nobody says where it is, they ask again.
+fn look_up_and_talk(host: &mut Host<'_, ChatService>, diary: Shared<Diary>) {
+    host.resolve(CHAT_HOSTS[0], PORT, move |host, answer| {
+        let server = answer.map(|addresses| addresses[0]);
+        let Ok(server) = server else { return look_up_and_talk(host, diary) };
+        let talking = chat::client(server, SocketOptions::CONNECTION)
+            .map_err(Into::into)
+            .and_then(|config| keep(host, config, ChatService::Speaker(diary)));
+        talking.expect("the configuration makes sense, and there are slots");
+    });
 }
 
 /// Three hosts hold a register, and each has a user.

@@ -43,7 +43,8 @@
 //! # What is not modelled
 //!
 //! Congestion control, fast retransmission (what is behind a lost segment waits for it), Nagle's algorithm, urgent data, `SO_LINGER` above zero,
-//! `SO_REUSEPORT`, several hosts on one address, names of hosts as an application resolves them, routes and what stands between two hosts.
+//! `SO_REUSEPORT`, several hosts on one address, routes and what stands between two hosts. Names of hosts are resolved by a [`World`](world::Host::resolve),
+//! not over the network.
 
 /// Returns a broken rule from a function that gives a [`closure::Check`].
 macro_rules! ensure {

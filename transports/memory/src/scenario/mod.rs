@@ -114,6 +114,20 @@ pub enum Event {
     ClockDrift(Names, i32),
     /// The hosts may have so many sockets open; `None`: as many as they like.
     Descriptors(Names, Option<usize>),
+    /// How those fare from now on who ask for the addresses of these hosts.
+    Resolve(Names, Resolution),
+}
+
+/// How somebody fares who asks for the addresses of a host.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Resolution {
+    /// There is an answer at once.
+    #[default]
+    Prompt,
+    /// There is an answer after so long.
+    Delayed(Duration),
+    /// Nobody answers, and that is given up after a while.
+    Fails,
 }
 
 /// A fault addressed by meaning: which operation, of which connection, of which host.
@@ -229,6 +243,7 @@ impl Line {
                 Event::ClockJump(..) => "clock jump",
                 Event::ClockDrift(..) => "clock drift",
                 Event::Descriptors(..) => "descriptors",
+                Event::Resolve(..) => "resolve",
             },
             Self::Fault(fault) => match fault.outcome {
                 Outcome::Short(_) => "short",

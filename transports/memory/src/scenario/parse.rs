@@ -6,7 +6,7 @@ use std::time::Duration;
 use sansock::{FaultKind, OpKind};
 
 use super::text::{HEADER, UNITS};
-use super::{Event, Fault, Line, Names, OPERATIONS, Outcome, Quality, Route, Scenario, Which};
+use super::{Event, Fault, Line, Names, OPERATIONS, Outcome, Quality, Resolution, Route, Scenario, Which};
 
 /// A text that is no scenario: the line, and what is wrong there.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -151,7 +151,7 @@ impl<'a> Words<'a> {
     }
 
     fn event(&mut self) -> Result<Event, String> {
-        const KNOWN: [&str; 8] = ["partition", "hold", "release", "heal", "crash", "restart", "clock", "descriptors"];
+        const KNOWN: [&str; 9] = ["partition", "hold", "release", "heal", "crash", "restart", "clock", "descriptors", "resolve"];
         Ok(match self.next("an event")? {
             "partition" => Event::Partition(self.route()?),
             "hold" => Event::Hold(self.route()?),
@@ -174,6 +174,18 @@ impl<'a> Words<'a> {
                 } else {
                     Event::Descriptors(hosts, Some(self.number("a number of sockets, or 'any'")?))
                 }
+            }
+            "resolve" => {
+                let hosts = self.names()?;
+                Event::Resolve(
+                    hosts,
+                    match self.next("'prompt', 'delay' or 'fail'")? {
+                        "prompt" => Resolution::Prompt,
+                        "delay" => Resolution::Delayed(self.span()?),
+                        "fail" => Resolution::Fails,
+                        other => return Err(unknown("way to resolve", other, &["prompt", "delay", "fail"])),
+                    },
+                )
             }
             other => return Err(unknown("event", other, &KNOWN)),
         })

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use sansock::{FaultKind, OpKind};
 
-use super::{Event, Fault, Line, Names, OPERATIONS, Outcome, Quality, Route, Scenario, Which};
+use super::{Event, Fault, Line, Names, OPERATIONS, Outcome, Quality, Resolution, Route, Scenario, Which};
 
 impl Scenario {
     /// Scenarios for these hosts, of at most `most` lines. They shrink to fewer lines, earlier times and smaller numbers.
@@ -46,6 +46,7 @@ fn quality() -> impl Strategy<Value = Quality> {
 }
 
 fn event(hosts: &BoxedStrategy<Names>) -> impl Strategy<Value = Event> + use<> {
+    let resolution = prop_oneof![Just(Resolution::Prompt), Just(Resolution::Fails), millis(2_000).prop_map(Resolution::Delayed)];
     prop_oneof![
         route(hosts).prop_map(Event::Partition),
         route(hosts).prop_map(Event::Hold),
@@ -56,6 +57,7 @@ fn event(hosts: &BoxedStrategy<Names>) -> impl Strategy<Value = Event> + use<> {
         (hosts.clone(), millis(10_000)).prop_map(|(hosts, by)| Event::ClockJump(hosts, by)),
         (hosts.clone(), -50_000..50_000_i32).prop_map(|(hosts, drift)| Event::ClockDrift(hosts, drift)),
         (hosts.clone(), prop::option::of(1..8_usize)).prop_map(|(hosts, limit)| Event::Descriptors(hosts, limit)),
+        (hosts.clone(), resolution).prop_map(|(hosts, resolution)| Event::Resolve(hosts, resolution)),
     ]
 }
 

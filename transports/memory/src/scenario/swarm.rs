@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sansock::{FaultKind, OpKind};
 
-use super::{Event, Fault, Line, Names, OPERATIONS, Outcome, Quality, Route, Scenario, Which};
+use super::{Event, Fault, Line, Names, OPERATIONS, Outcome, Quality, Resolution, Route, Scenario, Which};
 use crate::chance::Chance;
 
 /// A source of choices: a seeded generator, or bytes.
@@ -42,6 +42,7 @@ enum Kind {
     Crash,
     Clock,
     Descriptors,
+    Resolve,
     Short,
     WouldBlock,
     Delay,
@@ -49,13 +50,14 @@ enum Kind {
     Reset,
 }
 
-const KINDS: [Kind; 11] = [
+const KINDS: [Kind; 12] = [
     Kind::Quality,
     Kind::Partition,
     Kind::Hold,
     Kind::Crash,
     Kind::Clock,
     Kind::Descriptors,
+    Kind::Resolve,
     Kind::Short,
     Kind::WouldBlock,
     Kind::Delay,
@@ -127,6 +129,12 @@ fn add(choices: &mut impl Choices, lines: &mut Vec<Line>, kind: Kind, span: Dura
             let limit = 1 + choices.index(6);
             lines.push(Line::At(at, Event::Descriptors(host.clone(), Some(limit))));
             lines.push(Line::At(later, Event::Descriptors(host, None)));
+        }
+        Kind::Resolve => {
+            let host = name(choices, hosts);
+            let worse = if choices.one_in(2) { Resolution::Fails } else { Resolution::Delayed(millis(choices, 2_000)) };
+            lines.push(Line::At(at, Event::Resolve(host.clone(), worse)));
+            lines.push(Line::At(later, Event::Resolve(host, Resolution::Prompt)));
         }
         Kind::Short | Kind::WouldBlock | Kind::Delay | Kind::Error | Kind::Reset => {
             lines.push(Line::Fault(fault(choices, kind, hosts)));

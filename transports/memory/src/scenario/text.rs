@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Event, Fault, Line, Outcome, Quality, Route, Scenario, Which};
+use super::{Event, Fault, Line, Outcome, Quality, Resolution, Route, Scenario, Which};
 
 /// The first line of version 1.
 pub(super) const HEADER: &str = "sansock scenario 1";
@@ -63,6 +63,9 @@ impl fmt::Display for Event {
             Self::ClockDrift(hosts, millionths) => write!(f, "clock {hosts} drift {millionths}"),
             Self::Descriptors(hosts, Some(limit)) => write!(f, "descriptors {hosts} {limit}"),
             Self::Descriptors(hosts, None) => write!(f, "descriptors {hosts} any"),
+            Self::Resolve(hosts, Resolution::Prompt) => write!(f, "resolve {hosts} prompt"),
+            Self::Resolve(hosts, Resolution::Delayed(span)) => write!(f, "resolve {hosts} delay {}", Span(*span)),
+            Self::Resolve(hosts, Resolution::Fails) => write!(f, "resolve {hosts} fail"),
         }
     }
 }

@@ -12,7 +12,10 @@ use sansock::{
 
 use crate::agenda::Agenda;
 use crate::network::HostId;
+use crate::scenario::Resolution;
 use crate::simulation::{MachineId, Simulation};
+
+use super::script::Script;
 
 pub(super) type Start<S> = Box<dyn FnMut(&mut Host<'_, S>) -> Result<(), Box<dyn Error>>>;
 pub(super) type Errand<S> = Box<dyn FnOnce(&mut Host<'_, S>)>;
@@ -54,9 +57,33 @@ pub struct Host<'a, S: Service> {
     pub(super) index: usize,
     pub(super) residents: &'a [Resident<S>],
     pub(super) simulation: &'a mut Simulation<Node<S>>,
+    pub(super) script: &'a Script,
     pub(super) errands: &'a mut Agenda<(usize, u32, Errand<S>)>,
     pub(super) life: &'a mut Life<S>,
 }
+
+/// A name is looked up twice, for 5 s each (resolv.conf(5): `attempts` and `timeout`).
+const RESOLVING_FAILS_AFTER: Duration = Duration::from_secs(10);
+
+/// The addresses of a host could not be had.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ResolveError {
+    /// There is no such name.
+    Unknown(UnknownHost),
+    /// Nobody has answered; it may be better later.
+    Unanswered(String),
+}
+
+impl fmt::Display for ResolveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(unknown) => unknown.fmt(f),
+            Self::Unanswered(name) => write!(f, "nobody has said what addresses '{name}' has; ask again later"),
+        }
+    }
+}
+
+impl Error for ResolveError {}
 
 /// No host of the world has this name.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -98,6 +125,28 @@ impl<S: Service + 'static> Host<'_, S> {
         let resident = self.residents.iter().find(|resident| resident.name == name);
         let address = resident.and_then(|resident| resident.addresses.first());
         address.map(|address| SocketAddr::new(*address, port)).ok_or_else(|| UnknownHost(name.to_owned()))
+    }
+
+    /// Asks for the addresses of a host by its name, as a resolver would, and does something with the answer, unless the host crashes
+    /// before. There is an answer at once, that is at the same instant but later, unless the scenario
+    /// [says otherwise](crate::scenario::Event::Resolve); a failure takes 10 s. What the scenario says when the question is asked, counts.
+    pub fn resolve(
+        &mut self,
+        name: &str,
+        port: u16,
+        then: impl FnOnce(&mut Host<'_, S>, Result<Vec<SocketAddr>, ResolveError>) + 'static,
+    ) {
+        let resident =
+            self.residents.iter().find(|resident| resident.name == name).filter(|resident| !resident.addresses.is_empty());
+        let addresses =
+            resident.map(|resident| resident.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect());
+        let answer = addresses.ok_or_else(|| ResolveError::Unknown(UnknownHost(name.to_owned())));
+        let (after, answer) = match self.script.resolution(name) {
+            Resolution::Prompt => (Duration::ZERO, answer),
+            Resolution::Delayed(span) => (span, answer),
+            Resolution::Fails => (RESOLVING_FAILS_AFTER, Err(ResolveError::Unanswered(name.to_owned()))),
+        };
+        self.after(after, move |host| then(host, answer));
     }
 
     /// Starts a server; see [`Node::serve`].

@@ -80,7 +80,7 @@
 //!
 //! First the hosts start, in the order in which they were added. Until [`Scenario::span`] the scenario's lines do what they say. Then the network
 //! heals: partitions and holds end, links are what the [`NetworkConfig`] says, hosts that are down start again, clocks run right (jumps stay), no
-//! fault hits an operation and descriptors are not limited. Then everything that must happen eventually has its time, and when it has happened the
+//! fault hits an operation, descriptors are not limited and names are resolved at once. Then everything that must happen eventually has its time, and when it has happened the
 //! run ends. Without such a rule it ends with the span.
 //!
 //! # What survives a crash
@@ -118,7 +118,7 @@ use host::{Errand, Life, Resident};
 use rules::{Always, Eventually, Rules, Sometimes};
 use script::Script;
 
-pub use host::{Host, UnknownHost};
+pub use host::{Host, ResolveError, UnknownHost};
 pub use outcome::{Divergence, Outcome, Violation};
 pub use witness::{Footprint, Witness};
 
@@ -365,6 +365,7 @@ impl<S: Service + 'static> World<S> {
             index: host,
             residents: &self.residents,
             simulation: &mut self.simulation,
+            script: &self.script,
             errands: &mut self.errands,
             life: &mut life,
         });

@@ -9,7 +9,7 @@ use crate::config::NetworkConfig;
 use crate::faults::InjectionId;
 use crate::links::Link;
 use crate::recording::Happening;
-use crate::scenario::{Event, Fault, Line, Names, Quality, Route, Scenario};
+use crate::scenario::{Event, Fault, Line, Names, Quality, Resolution, Route, Scenario};
 use crate::simulation::Simulation;
 
 /// A scenario that is being carried out.
@@ -22,6 +22,8 @@ pub(super) struct Script {
     hits: Vec<u64>,
     /// What became of each line that is a fault of operations.
     injections: Vec<(usize, InjectionId)>,
+    /// How those fare who ask for addresses: of several that match a name, the last one counts.
+    resolutions: Vec<(Names, Resolution)>,
     /// Hosts that an event has started, and that have not been told so.
     started: VecDeque<usize>,
 }
@@ -41,6 +43,7 @@ impl Script {
             agenda: agenda.into(),
             hits: vec![0; scenario.lines.len()],
             injections: Vec::new(),
+            resolutions: Vec::new(),
             started: VecDeque::new(),
         }
     }
@@ -52,6 +55,12 @@ impl Script {
     /// When something happens next.
     pub(super) fn next_time(&self) -> Option<Timestamp> {
         self.agenda.front().map(|(at, _)| *at)
+    }
+
+    /// How somebody fares now who asks for the addresses of this host.
+    pub(super) fn resolution(&self, host: &str) -> Resolution {
+        let matching = self.resolutions.iter().rev().find(|(names, _)| names.matches(host));
+        matching.map_or_else(Resolution::default, |(_, resolution)| *resolution)
     }
 
     /// What holds from the beginning.
@@ -99,6 +108,7 @@ impl Script {
         self.carry_out(&Event::ClockDrift(any.clone(), 0), simulation, residents);
         self.carry_out(&Event::Restart(any.clone()), simulation, residents);
         self.carry_out(&Event::Descriptors(any, None), simulation, residents);
+        self.resolutions.clear();
         for line in &self.scenario.lines {
             if let Line::Link(route, _) = line {
                 let link = Link::from(&self.network);
@@ -162,6 +172,10 @@ impl Script {
                 simulation.drift_clock(resident.machine, *millionths);
                 true
             }),
+            Event::Resolve(names, resolution) => {
+                self.resolutions.push((names.clone(), *resolution));
+                each_host(residents, names, |_, _| true)
+            }
             Event::Descriptors(names, limit) => each_host(residents, names, |_, resident| {
                 simulation.network().limit_descriptors(resident.id, limit.unwrap_or(usize::MAX));
                 true

@@ -118,3 +118,47 @@ fn descriptors_that_run_out_and_are_there_again() {
     assert_eq!((outcome.violation, outcome.lines), (None, vec![1, 1]));
     assert!(outcome.hits.descriptor_limit > 0);
 }
+
+/// Who gets an answer to what, when, in milliseconds.
+fn resolved(scenario: Scenario, asked: &'static [(u64, &'static str)]) -> Vec<(u64, String)> {
+    let answers = Rc::new(RefCell::new(Vec::new()));
+    let mut world: World<Talk> = World::new(&scenario.lasting(Duration::from_secs(30)));
+    world.host("server", ["10.0.0.1".parse().unwrap(), "fd00::1".parse().unwrap()], |_| Ok(()));
+    world.host("nowhere", [], |_| Ok(()));
+    let answered = answers.clone();
+    world.host("client", [], move |host| {
+        for (at, name) in asked {
+            let answered = answered.clone();
+            host.after(Duration::from_millis(*at), move |host| {
+                host.resolve(name, 7, move |host, answer| {
+                    let text = match answer {
+                        Ok(addresses) => addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+                        Err(error) => error.to_string(),
+                    };
+                    answered.borrow_mut().push((host.now().as_nanos() / 1_000_000, text));
+                });
+            });
+        }
+        Ok(())
+    });
+    assert_eq!(world.run().violation, None);
+    answers.take()
+}
+
+#[test]
+fn names_are_resolved_at_once_or_late_or_not() {
+    use sansock_memory::scenario::Resolution::{Delayed, Fails, Prompt};
+    let at = |scenario: Scenario, millis, names: &str, how| {
+        scenario.at(Duration::from_millis(millis), Event::Resolve(names.into(), how))
+    };
+    let all = "10.0.0.1:7 [fd00::1]:7".to_owned();
+    assert_eq!(resolved(Scenario::new(1), &[(5, "server")]), [(5, all.clone())]);
+    let unknown = |name: &str| format!("no host is called '{name}', or it has no address");
+    assert_eq!(resolved(Scenario::new(1), &[(5, "nobody"), (6, "nowhere")]), [(5, unknown("nobody")), (6, unknown("nowhere"))]);
+
+    let slow = at(Scenario::new(1), 10, "s*", Delayed(Duration::from_millis(300)));
+    assert_eq!(resolved(slow.clone(), &[(5, "server"), (20, "server")]), [(5, all.clone()), (320, all.clone())]);
+    let failing = at(at(slow, 30, "server", Fails), 50, "*", Prompt);
+    let failed = "nobody has said what addresses 'server' has; ask again later".to_owned();
+    assert_eq!(resolved(failing, &[(40, "server"), (60, "server")]), [(60, all), (10_040, failed)]);
+}
