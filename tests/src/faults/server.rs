@@ -10,7 +10,7 @@ use super::{Cell, Found, Subject};
 use crate::program::{Ended, Program, Signal, example};
 
 /// What a cell may cost: many times what it does cost, which its verdict says.
-const PROCESSOR_TIME: Duration = Duration::from_secs(3);
+const PROCESSOR_TIME: Duration = Duration::from_millis(150);
 /// How long a server is watched that has nothing to do, and what that may cost: less than a spin, more than one tick.
 const QUIET: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(50));
 
