@@ -1,4 +1,4 @@
-//! What a host's TCP does with what arrives (RFC 9293, section 3.10.7), in order and without loss.
+//! What a host's TCP does with what arrives (RFC 9293, section 3.10.7), which comes in order, and once.
 
 use bytes::Bytes;
 use sansock::FaultKind;
@@ -6,7 +6,7 @@ use sansock::FaultKind;
 use crate::names::{Connection, Hold};
 use crate::network::{Descriptor, HostId, Network};
 use crate::output::Route;
-use crate::recovery::heard;
+use crate::recovery::is_reassured;
 use crate::segment::{Arrival, Segment};
 use crate::socket::{Socket, State, Stream};
 
@@ -110,6 +110,19 @@ impl Network {
         }
     }
 
+    /// True if the SYN of this client will be dropped, because the backlog is full.
+    pub(crate) fn finds_no_room(&mut self, client: Descriptor, host: HostId, number: u32) -> bool {
+        if !self.is_connecting(client, number) {
+            return false;
+        }
+        let Some(Socket { local: Some(from), remote: Some(to), .. }) = self.socket(client) else { return false };
+        let (from, to) = (*from, *to);
+        self.end_rests();
+        let names = self.names(host);
+        let known = matches!(names.connection(to, from), Some(Connection::Socket(_)));
+        names.listener(to).is_some_and(|listener| !known && !self.has_room(listener))
+    }
+
     fn has_room(&self, listener: Descriptor) -> bool {
         self.socket(listener)
             .and_then(|socket| socket.listener.as_ref())
@@ -200,7 +213,7 @@ impl Network {
     fn on_ack(&mut self, to: Descriptor, acknowledged: u64, limit: u64) {
         let Some(socket) = self.socket_mut(to) else { return };
         let stream = &mut socket.stream;
-        heard(stream, acknowledged, limit);
+        let reassured = is_reassured(stream, acknowledged, limit);
         stream.acknowledged = stream.acknowledged.max(acknowledged);
         stream.limit = stream.limit.max(limit);
         let writable = stream.blocked && stream.is_writable();
@@ -210,6 +223,9 @@ impl Network {
         let (state, over) = (socket.state, stream.fin_is_acknowledged());
         if writable {
             self.changes(to);
+        }
+        if reassured {
+            self.reassure(to);
         }
         match state {
             State::SynReceived => self.establish(to),
@@ -232,6 +248,7 @@ impl Network {
             listener.queue.push_back(server);
             self.changes(parent);
         }
+        self.reassure(server);
         self.keep_watch(server);
         self.finish_early(server);
     }

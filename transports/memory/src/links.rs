@@ -85,7 +85,7 @@ impl Network {
     }
 
     /// What is sent from one host to the other waits until [`release`](Network::release) or [`heal`](Network::heal), in order. Nobody sends
-    /// it again meanwhile, or gives up. What a partition does not let through is lost nevertheless.
+    /// it again meanwhile, or gives up, unless it [keeps alive](Network::keep_alive). What a partition does not let through is lost nevertheless.
     pub fn hold(&mut self, from: HostId, to: HostId) {
         self.calm = false;
         self.path(from, to).holding = true;
@@ -99,7 +99,9 @@ impl Network {
             self.hits.released += 1;
             // If one before it is lost now, it waits for that.
             let recovery = self.socket_mut(arrival.from).and_then(|socket| socket.stream.recovery.as_mut());
-            if recovery.is_none_or(|recovery| !recovery.delays(&arrival.segment)) {
+            if recovery.is_some_and(|recovery| recovery.delays(&arrival.segment)) {
+                self.record_loss(&arrival, "sent again behind one that was lost");
+            } else {
                 self.forward(from, arrival);
             }
         }

@@ -46,6 +46,8 @@ pub struct Network {
     /// The links that are used, in a network that is not calm. Their order shows nowhere.
     pub(crate) paths: FxHashMap<(HostId, HostId), Path>,
     pub(crate) recording: Option<Box<Recording>>,
+    /// In earlier recordings.
+    pub(crate) segments_recorded: u32,
     pub(crate) gathering: Gathering,
     changed: VecDeque<Descriptor>,
     /// Sockets that have something to acknowledge. If nothing else is sent at this instant, an acknowledgement is.
@@ -94,6 +96,7 @@ impl Network {
             calm: config.jitter.is_zero(),
             paths: FxHashMap::default(),
             recording: None,
+            segments_recorded: 0,
             gathering: Gathering::default(),
             changed: VecDeque::new(),
             owing: Vec::new(),

@@ -90,7 +90,7 @@ impl Network {
         }
     }
 
-    /// Notes what was lost, and sets the socket's timer unless it runs.
+    /// Notes what was lost, and sets the socket's timer if it waits for that.
     fn recover(&mut self, descriptor: Descriptor, note: impl FnOnce(&mut Recovery)) {
         let Some(socket) = self.socket_mut(descriptor) else { return };
         if matches!(socket.state, State::Closed | State::Listen | State::SynSent) {
@@ -98,7 +98,25 @@ impl Network {
         }
         let recovery = socket.stream.recovery.get_or_insert_default();
         note(recovery);
-        if recovery.timer.is_none() {
+        if recovery.timer.is_some() {
+            return;
+        }
+        if needs_recovery(socket) {
+            self.set_timer(descriptor);
+        } else {
+            rest(&mut socket.stream);
+        }
+    }
+
+    /// Something has arrived: it may be all, and a time-out that has doubled begins anew.
+    pub(crate) fn reassure(&mut self, descriptor: Descriptor) {
+        let Some(socket) = self.socket_mut(descriptor) else { return };
+        let is_needed = needs_recovery(socket);
+        let Some(recovery) = &mut socket.stream.recovery else { return };
+        if !is_needed {
+            recovery.timer = None;
+            rest(&mut socket.stream);
+        } else if std::mem::take(&mut recovery.retries) > 0 {
             self.set_timer(descriptor);
         }
     }
@@ -122,11 +140,7 @@ impl Network {
         };
         recovery.timer = None;
         if !is_needed {
-            recovery.retries = 0;
-            if !recovery.may_matter_yet(socket.stream.limit) {
-                socket.stream.recovery = None;
-            }
-            return;
+            return rest(&mut socket.stream);
         }
         if recovery.retries >= limit {
             return self.give_up(descriptor);
@@ -205,10 +219,14 @@ impl Recovery {
         let place = self.waiting.partition_point(|other| comes_before(other, &segment));
         self.waiting.insert(place, segment);
     }
+}
 
-    /// Nothing is needed now, but may be when there is more to send.
-    fn may_matter_yet(&self, limit: u64) -> bool {
-        self.silent || limit < self.missed.1
+/// Nothing is needed now. Something may be when there is more to send.
+fn rest(stream: &mut Stream) {
+    let limit = stream.limit;
+    stream.recovery = stream.recovery.take().filter(|recovery| recovery.silent || limit < recovery.missed.1);
+    if let Some(recovery) = &mut stream.recovery {
+        recovery.retries = 0;
     }
 }
 
@@ -217,13 +235,9 @@ fn comes_before(one: &Segment, other: &Segment) -> bool {
     one.sequence().unwrap_or(0).wrapping_sub(other.sequence().unwrap_or(0)) > u32::MAX / 2
 }
 
-/// The peer was heard. If it has acknowledged something, or made room, what is lost next is sent again soon.
-pub(crate) fn heard(stream: &mut Stream, acknowledged: u64, limit: u64) {
-    if let Some(recovery) = &mut stream.recovery
-        && (acknowledged > stream.acknowledged || limit > stream.limit)
-    {
-        recovery.retries = 0;
-    }
+/// True if the socket has lost something, and hears now that something has arrived, or that there is more room.
+pub(crate) fn is_reassured(stream: &Stream, acknowledged: u64, limit: u64) -> bool {
+    stream.recovery.is_some() && (acknowledged > stream.acknowledged || limit > stream.limit)
 }
 
 /// True if the socket waits for something that was lost.

@@ -225,3 +225,55 @@ fn a_lossy_conversation_is_captured_as_tcp_has_it() {
     let last = tshark(&file, &["tcp.ack"], "tcp.srcport == 7 && tcp.ack == 60002");
     assert!(!last.is_empty(), "all of it, and the FIN, is acknowledged");
 }
+
+#[test]
+fn a_recording_shows_why_each_segment_was_lost_and_what_answers_it() {
+    let mut network = Network::new(NetworkConfig::default(), 1);
+    let [one, two] = ["10.0.0.1", "10.0.0.2"].map(|address| network.add_host([address.parse().unwrap()]));
+    network.start_recording();
+    let listener = network.create(two, Family::V4).unwrap();
+    network.bind(listener, "10.0.0.2:80".parse().unwrap()).unwrap();
+    let address = network.listen(listener, 0).unwrap();
+    let connect = |network: &mut Network, to: &str| {
+        let client = network.create(one, Family::V4).unwrap();
+        let _ = network.connect(client, to.parse().unwrap());
+        network.advance(network.now() + Duration::from_millis(10));
+        client
+    };
+    connect(&mut network, "10.0.0.2:81");
+    let client = connect(&mut network, &address.to_string());
+    connect(&mut network, &address.to_string());
+    network.partition(one, two);
+    network.send(client, &Bytes::from_static(b"hello")).unwrap();
+    network.heal();
+    network.crash(two);
+    network.advance(network.now() + Duration::from_millis(250));
+    network.restart(two);
+    network.advance(network.now() + Duration::from_millis(900));
+    let recording = network.take_recording().unwrap();
+    assert!(network.recording().is_none());
+    let (mut sent, mut lost) = (Vec::new(), Vec::new());
+    for entry in recording.entries() {
+        match &entry.what {
+            Happening::Sent(flight) => sent.push(flight.carries.summary()),
+            Happening::Dropped { why, .. } => lost.push(why.as_str()),
+            _ => {}
+        }
+    }
+    assert_eq!(lost, ["the backlog is full", "partition", "the host is down"]);
+    let data = "data 5: \"hello\"";
+    assert_eq!(sent, ["SYN", "RST", "SYN", "SYN, ACK", "ACK", "SYN", data, data, data, "RST", "SYN", "RST"]);
+}
+
+#[test]
+fn what_was_on_its_way_when_a_recording_began_is_not_in_it() {
+    let mut network = Network::new(NetworkConfig::default(), 1);
+    let [one, _] = ["10.0.0.1", "10.0.0.2"].map(|address| network.add_host([address.parse().unwrap()]));
+    let client = network.create(one, Family::V4).unwrap();
+    network.start_recording();
+    let _ = network.connect(client, "10.0.0.2:80".parse().unwrap());
+    network.start_recording();
+    network.advance(Timestamp::from_millis(10));
+    let recording = network.take_recording().unwrap();
+    assert_eq!(recording.entries().len(), 2, "the reset leaves and arrives: {:?}", recording.entries());
+}

@@ -5,6 +5,7 @@ mod network;
 mod picture;
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 
 use bytes::Bytes;
 use sansock::Timestamp;
@@ -18,7 +19,10 @@ use sansock::Timestamp;
 pub struct Recording {
     hosts: Vec<RecordedHost>,
     entries: Vec<Entry>,
-    segments: u64,
+    /// The number of the last segment.
+    segments: u32,
+    /// Those up to here belong to an earlier recording of the same network.
+    earlier: u32,
 }
 
 /// A host, as it is shown.
@@ -41,7 +45,7 @@ pub struct Entry {
 
 /// The name of a segment within its recording.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct SegmentId(u64);
+pub struct SegmentId(NonZeroU32);
 
 /// What can happen. Hosts are named by their place in the recording.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -134,6 +138,16 @@ impl Recording {
         Self::default()
     }
 
+    /// The recording that follows one whose last segment had this number: what is on its way belongs to that one.
+    fn following(last: u32) -> Self {
+        Self { segments: last, earlier: last, ..Self::default() }
+    }
+
+    /// True if the segment was sent during this recording.
+    fn knows(&self, segment: SegmentId) -> bool {
+        segment.0.get() > self.earlier
+    }
+
     /// Adds a host. Its place is the number of hosts that were added before.
     pub fn add_host(&mut self, name: impl Into<String>, addresses: impl IntoIterator<Item = IpAddr>) -> usize {
         self.hosts.push(RecordedHost { name: name.into(), addresses: addresses.into_iter().collect() });
@@ -149,8 +163,8 @@ impl Recording {
 
     /// A segment leaves, which gets its name here.
     pub(crate) fn sent(&mut self, at: Timestamp, flight: impl FnOnce(SegmentId) -> Flight) -> SegmentId {
-        let id = SegmentId(self.segments);
-        self.segments += 1;
+        let id = SegmentId(NonZeroU32::MIN.saturating_add(self.segments));
+        self.segments = self.segments.saturating_add(1);
         self.note(at, Happening::Sent(flight(id)));
         id
     }

@@ -10,7 +10,8 @@ impl Network {
     /// From now on everything that is sent, arrives or is lost is written down, with its bytes. What happens is not changed by it. A recording that
     /// is being written begins anew.
     pub fn start_recording(&mut self) {
-        let mut recording = Recording::new();
+        self.take_recording();
+        let mut recording = Recording::following(self.segments_recorded);
         for host in &self.hosts {
             recording.add_host(host.name.clone(), host.addresses.iter().copied());
         }
@@ -34,7 +35,9 @@ impl Network {
 
     /// Ends the recording.
     pub fn take_recording(&mut self) -> Option<Recording> {
-        self.recording.take().map(|recording| *recording)
+        let recording = *self.recording.take()?;
+        self.segments_recorded = recording.segments;
+        Some(recording)
     }
 
     pub(crate) fn record_departure(&mut self, here: HostId, arrival: &Arrival) -> Option<SegmentId> {
@@ -51,15 +54,25 @@ impl Network {
     }
 
     pub(crate) fn record_arrival(&mut self, arrival: &Arrival) {
-        if let Some(id) = arrival.recorded {
-            self.note(Happening::Arrived(id));
+        let Some(id) = self.recorded(arrival) else { return };
+        if let Segment::Syn { number } = arrival.segment
+            && self.finds_no_room(arrival.from, arrival.host, number)
+        {
+            return self.record_loss(arrival, "the backlog is full");
         }
+        self.note(Happening::Arrived(id));
     }
 
     pub(crate) fn record_loss(&mut self, arrival: &Arrival, why: &str) {
-        if let Some(segment) = arrival.recorded {
+        if let Some(segment) = self.recorded(arrival) {
             self.note(Happening::Dropped { segment, why: why.into() });
         }
+    }
+
+    /// The name of a segment in the present recording.
+    fn recorded(&self, arrival: &Arrival) -> Option<SegmentId> {
+        let recording = self.recording.as_ref()?;
+        arrival.recorded.filter(|segment| recording.knows(*segment))
     }
 
     /// From which address to which: what either end knows.
