@@ -337,9 +337,13 @@ impl<M: Machine> Simulation<M> {
             self.was_called(machine);
             return Ok(Progress::Called(MachineId(machine)));
         }
-        let deadline = due.map(|(deadline, _)| deadline);
-        let next = deadline.into_iter().chain(self.late.next_time()).chain(self.parked.next_time());
-        let Some(next) = next.chain(self.network.next_arrival()).min() else { return Ok(Progress::Finished) };
+        let mut next = due.map_or(Timestamp::NEVER, |(deadline, _)| deadline);
+        for other in [self.late.next_time(), self.parked.next_time(), self.network.next_arrival()] {
+            next = next.min(other.unwrap_or(Timestamp::NEVER));
+        }
+        if next == Timestamp::NEVER {
+            return Ok(Progress::Finished);
+        }
         if next > limit {
             self.network.advance(limit);
             return Ok(Progress::Reached);
@@ -447,6 +451,9 @@ impl<M: Machine> Simulation<M> {
         let most = self.network.config.completion_delay;
         while let Some((number, done)) = self.completions.pop_front() {
             let seat = &mut self.seats[number as usize];
+            if most.is_zero() && seat.delayed.is_empty() {
+                return Some((number, done));
+            }
             let chance = seat.lateness.span(most);
             self.network.hits.late_completions += u64::from(!chance.is_zero());
             let delay = chance + seat.take_delay(done.id());
