@@ -21,22 +21,26 @@ impl Completion {
     /// The completion of the operation `id`, unchecked until a machine takes it: an unknown, stale, repeated or wrong-kind
     /// completion is then refused with a [`Misuse`](crate::Misuse) and changes nothing.
     #[must_use]
+    #[inline]
     pub const fn from_raw(id: OpId, outcome: Outcome) -> Self {
         Self { id, outcome }
     }
 
     /// The operation that this completes.
     #[must_use]
+    #[inline]
     pub const fn id(&self) -> OpId {
         self.id
     }
 
     /// What came of it.
     #[must_use]
+    #[inline]
     pub const fn outcome(&self) -> &Outcome {
         &self.outcome
     }
 
+    #[inline]
     pub(crate) fn into_parts(self) -> (OpId, Outcome) {
         (self.id, self.outcome)
     }

@@ -166,6 +166,7 @@ impl SessionTimers {
         }
     }
 
+    #[inline]
     pub(crate) fn earliest(&self) -> Timestamp {
         match &self.0 {
             None => Timestamp::NEVER,
@@ -188,6 +189,7 @@ impl<M> Mail<M> {
         self.0.as_mut()?.0.pop_front()
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.0.as_ref().map_or(0, |posts| posts.0.len())
     }

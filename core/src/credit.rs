@@ -18,10 +18,12 @@ impl Credit {
     }
 
     /// True if the application wants nothing now.
+    #[inline]
     pub(crate) const fn is_withheld(self) -> bool {
         self.paused || self.left == 0
     }
 
+    #[inline]
     pub(crate) const fn is_paused(self) -> bool {
         self.paused
     }
@@ -35,6 +37,7 @@ impl Credit {
     }
 
     /// Bytes were received; a transport that reports more than it was allowed has been stopped before this.
+    #[inline]
     pub(crate) fn spend(&mut self, bytes: u64) {
         if self.left != u64::MAX {
             self.left = self.left.saturating_sub(bytes);
@@ -42,6 +45,7 @@ impl Credit {
     }
 
     /// The size of the next receive, at most `most`.
+    #[inline]
     pub(crate) fn receive_size(self, most: usize) -> usize {
         if self.paused { 0 } else { usize::try_from(self.left).unwrap_or(usize::MAX).min(most) }
     }

@@ -14,16 +14,19 @@ pub(crate) enum Flight {
 }
 
 impl Flight {
+    #[inline]
     pub(crate) fn submit(&mut self, id: OpId) {
         debug_assert!(self.is_idle(), "{id}: one of this kind is in flight already");
         *self = Self::Submitted { stamp: id.stamp(), cancelled: false };
     }
 
+    #[inline]
     pub(crate) fn is_idle(self) -> bool {
         matches!(self, Self::Idle)
     }
 
     /// True if the completion of `id` is the one that is being waited for. The caller has compared socket and kind.
+    #[inline]
     pub(crate) fn expects(self, id: OpId) -> bool {
         matches!(self, Self::Submitted { stamp, .. } if stamp == id.stamp())
     }
@@ -32,6 +35,7 @@ impl Flight {
         matches!(self, Self::Submitted { cancelled: true, .. })
     }
 
+    #[inline]
     pub(crate) fn land(&mut self) {
         *self = Self::Idle;
     }
@@ -71,6 +75,7 @@ impl Stamps {
         Self(0)
     }
 
+    #[inline]
     pub(crate) fn mint(&mut self, socket: SocketId, kind: OpKind) -> OpId {
         let id = OpId::new(socket, kind, self.0);
         self.0 = self.0.wrapping_add(1);

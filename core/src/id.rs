@@ -23,18 +23,21 @@ pub struct SocketId {
 impl SocketId {
     /// The name with this slot and generation. Slots of [`MAX_SLOTS`] or above do not fit an [`OpId`] and give `None`.
     #[must_use]
+    #[inline]
     pub const fn new(slot: u32, generation: u32) -> Option<Self> {
         if slot < MAX_SLOTS { Some(Self { slot, generation }) } else { None }
     }
 
     /// The index of the socket in a transport's table.
     #[must_use]
+    #[inline]
     pub const fn slot(self) -> u32 {
         self.slot
     }
 
     /// How many sockets had this slot before.
     #[must_use]
+    #[inline]
     pub const fn generation(self) -> u32 {
         self.generation
     }
@@ -125,6 +128,7 @@ impl OpKind {
 
     // `as` on a fieldless enum is the only conversion that the language offers; the value is 0 to 11.
     #[allow(clippy::as_conversions)]
+    #[inline]
     pub(crate) const fn code(self) -> u8 {
         self as u8
     }
@@ -152,24 +156,28 @@ pub struct OpId {
 impl OpId {
     /// The name made of these parts.
     #[must_use]
+    #[inline]
     pub const fn new(socket: SocketId, kind: OpKind, stamp: u8) -> Self {
         Self { socket, kind, stamp }
     }
 
     /// The socket that the operation is about. For an accept it is the socket that the new connection will have.
     #[must_use]
+    #[inline]
     pub const fn socket(self) -> SocketId {
         self.socket
     }
 
     /// What the operation does.
     #[must_use]
+    #[inline]
     pub const fn kind(self) -> OpKind {
         self.kind
     }
 
     /// The stamp: it counts the operations of one socket, modulo 256.
     #[must_use]
+    #[inline]
     pub const fn stamp(self) -> u8 {
         self.stamp
     }

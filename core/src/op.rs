@@ -2,6 +2,8 @@
 //!
 //! Each is a token that is used up by completing it, so it cannot be completed twice, nor as something else.
 
+use alloc::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::{Address, Completion, Connected, Fault, OpId, OpKind, Outcome, RefusedOptions, SocketId, SocketOptions};
@@ -41,6 +43,7 @@ pub enum Op {
 impl Op {
     /// The operation's name.
     #[must_use]
+    #[inline]
     pub const fn id(&self) -> OpId {
         match self {
             Self::Startup(op) => op.id,
@@ -66,6 +69,7 @@ impl Op {
 
     /// The socket that it is about.
     #[must_use]
+    #[inline]
     pub const fn socket(&self) -> SocketId {
         self.id().socket()
     }
@@ -77,12 +81,14 @@ macro_rules! token {
         impl $name {
             /// The operation's name.
             #[must_use]
+            #[inline]
             pub const fn id(&self) -> OpId {
                 self.id
             }
 
             /// The socket that it is about.
             #[must_use]
+            #[inline]
             pub const fn socket(&self) -> SocketId {
                 self.id.socket()
             }
@@ -269,12 +275,14 @@ pub struct RecvOp {
 impl RecvOp {
     /// The most bytes that may come back; one at least.
     #[must_use]
+    #[inline]
     pub const fn max(&self) -> usize {
         self.max
     }
 
     /// These bytes: at least one, at most [`RecvOp::max`]. The transport chooses the memory.
     #[must_use]
+    #[inline]
     pub fn data(self, data: Bytes) -> Completion {
         Completion::from_raw(self.id, Outcome::Data(data))
     }
@@ -294,19 +302,39 @@ pub const MAX_CHUNKS: usize = 4;
 #[must_use]
 pub struct SendOp {
     pub(crate) id: OpId,
-    pub(crate) chunks: [Bytes; MAX_CHUNKS],
-    pub(crate) used: usize,
+    pub(crate) chunks: Chunks,
+}
+
+/// What a send carries.
+#[derive(Clone, Debug)]
+pub(crate) enum Chunks {
+    /// So it is with most, and a token is moved more often than it is read.
+    One(Bytes),
+    /// The first `used` of a list that the send queue fills again for its next send.
+    Several { list: Arc<[Bytes; MAX_CHUNKS]>, used: u8 },
+}
+
+impl Chunks {
+    #[inline]
+    pub(crate) fn as_slice(&self) -> &[Bytes] {
+        match self {
+            Self::One(chunk) => core::slice::from_ref(chunk),
+            Self::Several { list, used } => list.get(..usize::from(*used)).unwrap_or(&**list),
+        }
+    }
 }
 
 impl SendOp {
     /// The bytes to send, in order: one to [`MAX_CHUNKS`] pieces, none of them empty.
     #[must_use]
+    #[inline]
     pub fn chunks(&self) -> &[Bytes] {
-        self.chunks.get(..self.used).unwrap_or(&self.chunks)
+        self.chunks.as_slice()
     }
 
     /// The number of bytes in all chunks.
     #[must_use]
+    #[inline]
     pub fn asked(&self) -> usize {
         self.chunks().iter().map(Bytes::len).fold(0, usize::saturating_add)
     }
@@ -314,6 +342,7 @@ impl SendOp {
     /// The transport took the first `count` bytes: at least one, at most [`SendOp::asked`]. Fewer than asked is no error: the
     /// next send starts exactly behind them.
     #[must_use]
+    #[inline]
     pub fn sent(self, count: usize) -> Completion {
         Completion::from_raw(self.id, Outcome::Sent(count))
     }
@@ -369,6 +398,7 @@ pub struct CancelOp {
 impl CancelOp {
     /// The operation's own name; nothing is completed under it.
     #[must_use]
+    #[inline]
     pub const fn id(&self) -> OpId {
         self.id
     }

@@ -2,12 +2,13 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::encode;
-use crate::op::MAX_CHUNKS;
+use crate::op::{Chunks, MAX_CHUNKS};
 
 /// Pieces smaller than this are copied together once there are more pieces than one send carries.
 const COPY_BELOW: usize = 2 * 1024;
@@ -40,22 +41,29 @@ struct Rest {
     /// How much more fits the block in which it grows. Kept apart from the capacity, which a clone does not share: where the pieces are
     /// cut must not depend on it.
     block_left: usize,
+    /// The pieces of the send in flight, if it has several; its token shares them. Without one, a list of empty pieces: the memory for the
+    /// next.
+    sending: Option<Arc<[Bytes; MAX_CHUNKS]>>,
 }
 
 impl SendQueue {
+    #[inline]
     pub(crate) const fn len(&self) -> usize {
         self.length
     }
 
+    #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
         self.length == 0
     }
 
+    #[inline]
     pub(crate) const fn asked(&self) -> usize {
         self.asked
     }
 
     /// Takes as much of `data` as fits under `capacity`, and leaves the rest in it.
+    #[inline]
     pub(crate) fn push(&mut self, data: &mut Bytes, capacity: usize) -> usize {
         let room = capacity.saturating_sub(self.length);
         let piece = if data.len() <= room { core::mem::take(data) } else { data.split_to(room) };
@@ -71,27 +79,23 @@ impl SendQueue {
         taken
     }
 
-    /// The pieces of the next send, and how many they are.
-    pub(crate) fn prepare(&mut self) -> ([Bytes; MAX_CHUNKS], usize) {
-        let mut chunks = [self.front.clone(), Bytes::new(), Bytes::new(), Bytes::new()];
-        self.asked = self.front.len();
-        let mut used = 1_usize;
-        if let Some(rest) = &mut self.rest {
-            if rest.pieces.len().saturating_add(1) < MAX_CHUNKS {
-                rest.seal_tail();
-            }
-            for (chunk, piece) in chunks.iter_mut().skip(1).zip(&rest.pieces) {
-                *chunk = piece.clone();
-                used = used.saturating_add(1);
-                self.asked = self.asked.saturating_add(piece.len());
-            }
+    /// The pieces of the next send.
+    #[inline]
+    pub(crate) fn prepare(&mut self) -> Chunks {
+        if let Some(rest) = &mut self.rest
+            && let Some((chunks, length)) = rest.prepare(&self.front)
+        {
+            self.asked = length;
+            return chunks;
         }
-        (chunks, used)
+        self.asked = self.front.len();
+        Chunks::One(self.front.clone())
     }
 
     /// The send in flight took `count` bytes, which is at most what was asked.
+    #[inline]
     pub(crate) fn advance(&mut self, count: usize) {
-        self.asked = 0;
+        self.retain();
         self.length = self.length.saturating_sub(count);
         let mut left = count;
         while left >= self.front.len() && !self.front.is_empty() {
@@ -103,9 +107,13 @@ impl SendQueue {
         }
     }
 
-    /// The send in flight took nothing.
+    /// The send in flight is over.
+    #[inline]
     pub(crate) fn retain(&mut self) {
         self.asked = 0;
+        if let Some(rest) = &mut self.rest {
+            rest.sent();
+        }
     }
 
     /// Gives all memory back; the length stays for the report.
@@ -135,6 +143,35 @@ impl SendQueue {
 }
 
 impl Rest {
+    /// The pieces of a send that carries more than the front, and their length.
+    #[inline]
+    fn prepare(&mut self, front: &Bytes) -> Option<(Chunks, usize)> {
+        if self.pieces.len().saturating_add(1) < MAX_CHUNKS {
+            self.seal_tail();
+        }
+        if self.pieces.is_empty() {
+            return None;
+        }
+        let sending = self.sending.get_or_insert_default();
+        let (mut used, mut length) = (0_u8, 0_usize);
+        for (place, piece) in Arc::make_mut(sending).iter_mut().zip(core::iter::once(front).chain(&self.pieces)) {
+            *place = piece.clone();
+            used = used.saturating_add(1);
+            length = length.saturating_add(piece.len());
+        }
+        Some((Chunks::Several { list: Arc::clone(sending), used }, length))
+    }
+
+    /// The send is over: its pieces are not held any longer than the queue holds them.
+    fn sent(&mut self) {
+        let Some(sending) = self.sending.as_mut().filter(|sending| sending.iter().any(|piece| !piece.is_empty())) else { return };
+        match Arc::get_mut(sending) {
+            Some(pieces) => *pieces = Default::default(),
+            // The token is still there: the transport completed the send by its name alone.
+            None => self.sending = None,
+        }
+    }
+
     fn append(&mut self, piece: Bytes) {
         // The front is a piece too.
         let few = self.pieces.len().saturating_add(1) < MAX_CHUNKS;
@@ -178,12 +215,19 @@ mod tests {
     fn drain(queue: &mut SendQueue, step: usize) -> Vec<u8> {
         let mut out = Vec::new();
         while !queue.is_empty() {
-            let (chunks, used) = queue.prepare();
-            assert_eq!(chunks[..used].iter().map(Bytes::len).sum::<usize>(), queue.asked());
-            assert!(chunks[..used].iter().all(|chunk| !chunk.is_empty()));
+            let chunks = queue.prepare();
+            let pieces = chunks.as_slice();
+            assert_eq!(pieces.iter().map(Bytes::len).sum::<usize>(), queue.asked());
+            assert!(pieces.len() <= MAX_CHUNKS && pieces.iter().all(|chunk| !chunk.is_empty()));
             let count = queue.asked().min(step);
-            out.extend(chunks[..used].iter().flatten().take(count));
-            queue.advance(count);
+            out.extend(pieces.iter().flatten().take(count));
+            // The token is gone before its completion arrives, or after.
+            if out.len().is_multiple_of(2) {
+                drop(chunks);
+                queue.advance(count);
+            } else {
+                queue.advance(count);
+            }
         }
         out
     }
@@ -248,6 +292,34 @@ mod tests {
             let lengths = |queue: &SendQueue| queue.pieces().map(Bytes::len).collect::<Vec<_>>();
             assert_eq!(lengths(&queue), lengths(&clone));
         }
+    }
+
+    #[test]
+    fn what_was_sent_is_not_held_and_the_list_of_pieces_is_used_again() {
+        let mut queue = SendQueue::default();
+        let data = Bytes::from(alloc::vec![7; 3]);
+        let list = |queue: &mut SendQueue| {
+            for index in 0..3 {
+                queue.push(&mut data.slice(index..=index), usize::MAX);
+            }
+            let Chunks::Several { list, used: 3 } = queue.prepare() else { panic!("three pieces") };
+            assert!(!data.is_unique());
+            list
+        };
+        let first = list(&mut queue);
+        let place = Arc::as_ptr(&first);
+        drop(first);
+        queue.advance(3);
+        assert!(data.is_unique());
+        let second = list(&mut queue);
+        assert_eq!(Arc::as_ptr(&second), place);
+        // Its token outlives the completion: what it holds, it alone holds.
+        queue.advance(3);
+        let third = list(&mut queue);
+        assert!(!Arc::ptr_eq(&second, &third));
+        drop((second, third));
+        queue.advance(3);
+        assert!(data.is_unique());
     }
 
     #[test]

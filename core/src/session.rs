@@ -165,20 +165,24 @@ impl<H: Handler> Session<H> {
     }
 
     /// True if an event waits to be polled.
+    #[inline]
     pub(crate) fn has_events(&self) -> bool {
         self.closed || self.has_mail()
     }
 
     /// The deadline, or never.
+    #[inline]
     pub(crate) fn due(&self) -> Timestamp {
         self.connection.due().min(self.timers.earliest())
     }
 
     /// True if the next event is a message to another session.
+    #[inline]
     pub(crate) fn has_mail(&self) -> bool {
         self.mail.len() > 0
     }
 
+    #[inline]
     pub(crate) fn next_operation(&mut self) -> Option<Op> {
         if self.phase == Phase::New { None } else { self.connection.next_operation() }
     }

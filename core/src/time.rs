@@ -61,12 +61,20 @@ impl Timestamp {
 
     /// True if this deadline is due at `now`. A deadline is due exactly at its time, never before; [`Timestamp::NEVER`] is never due.
     #[must_use]
+    #[inline]
     pub const fn is_due(self, now: Self) -> bool {
         self.0 != u64::MAX && self.0 <= now.0
     }
 
+    /// The time that is so much later. Saturates at [`Timestamp::NEVER`], which is also the end of what has none.
+    #[inline]
+    pub(crate) const fn after(self, span: Span) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
+
     /// `self` as an `Option`: `None` for [`Timestamp::NEVER`].
     #[must_use]
+    #[inline]
     pub const fn as_deadline(self) -> Option<Self> {
         if self.0 == u64::MAX { None } else { Some(self) }
     }
@@ -76,9 +84,32 @@ impl core::ops::Add<Duration> for Timestamp {
     type Output = Self;
 
     /// Saturates at [`Timestamp::NEVER`].
+    #[inline]
     fn add(self, span: Duration) -> Self {
-        let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
-        Self(self.0.saturating_add(nanos))
+        self.after(Span::new(span))
+    }
+}
+
+/// A span of a time-out, as it is added to the time with every message: in nanoseconds, saturating, and the largest means without end.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Span(u64);
+
+impl Span {
+    pub(crate) const ENDLESS: Self = Self(u64::MAX);
+
+    #[inline]
+    // `as` is the only conversion that a constant function has; it makes the number wider.
+    #[allow(clippy::as_conversions)]
+    pub(crate) const fn new(span: Duration) -> Self {
+        Self(span.as_secs().saturating_mul(1_000_000_000).saturating_add(span.subsec_nanos() as u64))
+    }
+
+    /// `None` is without end.
+    pub(crate) const fn or_endless(span: Option<Duration>) -> Self {
+        match span {
+            Some(span) => Self::new(span),
+            None => Self::ENDLESS,
+        }
     }
 }
 

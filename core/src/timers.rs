@@ -1,5 +1,6 @@
 //! The time-outs of a connection.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::{Timestamp, encode};
@@ -43,52 +44,82 @@ impl Timeout {
 }
 
 /// When each of them is due. `NEVER` means not armed.
-#[derive(Clone, Copy, Debug)]
+///
+/// Silence of the peer, whatever it means, is one time-out at a time, and is armed with every message; three are for what hardly ever happens.
+#[derive(Clone, Debug)]
 pub(crate) struct Timers {
-    drain: Timestamp,
-    closing: Timestamp,
-    linger_gap: Timestamp,
+    /// Which of [`Timeout::guards_receiving`] `receiving` is.
+    guard: Timeout,
+    receiving: Timestamp,
     write_stall: Timestamp,
-    half_closed: Timestamp,
-    paused: Timestamp,
-    read_idle: Timestamp,
+    closing: Timestamp,
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Clone, Debug)]
+struct Rare {
+    drain: Timestamp,
     retry_receive: Timestamp,
     retry_send: Timestamp,
 }
 
+impl Timeout {
+    /// One of these is armed at a time.
+    #[inline]
+    const fn guards_receiving(self) -> bool {
+        matches!(self, Self::LingerGap | Self::HalfClosed | Self::Paused | Self::ReadIdle)
+    }
+}
+
 impl Timers {
     pub(crate) const NONE: Self = Self {
-        drain: Timestamp::NEVER,
-        closing: Timestamp::NEVER,
-        linger_gap: Timestamp::NEVER,
+        guard: Timeout::ReadIdle,
+        receiving: Timestamp::NEVER,
         write_stall: Timestamp::NEVER,
-        half_closed: Timestamp::NEVER,
-        paused: Timestamp::NEVER,
-        read_idle: Timestamp::NEVER,
-        retry_receive: Timestamp::NEVER,
-        retry_send: Timestamp::NEVER,
+        closing: Timestamp::NEVER,
+        rare: None,
     };
 
+    /// Arms the time-out. Of those that [guard receiving](Timeout::guards_receiving) it takes the place of the one before.
+    #[inline]
     pub(crate) fn set(&mut self, timeout: Timeout, at: Timestamp) {
-        *self.slot(timeout) = at;
+        if timeout.guards_receiving() {
+            self.guard = timeout;
+        }
+        if let Some(slot) = self.slot(timeout, at != Timestamp::NEVER) {
+            *slot = at;
+        }
     }
 
+    #[inline]
     pub(crate) fn clear(&mut self, timeout: Timeout) {
-        self.set(timeout, Timestamp::NEVER);
+        if !timeout.guards_receiving() || self.guard == timeout {
+            self.set(timeout, Timestamp::NEVER);
+        }
+    }
+
+    /// Nothing guards receiving.
+    pub(crate) fn clear_guard(&mut self) {
+        self.receiving = Timestamp::NEVER;
     }
 
     /// Brings the time-out forward to `at`, unless it is due before that.
     pub(crate) fn advance(&mut self, timeout: Timeout, at: Timestamp) {
-        let slot = self.slot(timeout);
-        *slot = at.min(*slot);
+        self.set(timeout, at.min(self.at(timeout)));
     }
 
+    #[inline]
     pub(crate) fn is_armed(&self, timeout: Timeout) -> bool {
         self.at(timeout) != Timestamp::NEVER
     }
 
+    #[inline]
     pub(crate) fn earliest(&self) -> Timestamp {
-        Timeout::ALL.into_iter().map(|timeout| self.at(timeout)).min().unwrap_or(Timestamp::NEVER)
+        let earliest = self.receiving.min(self.write_stall).min(self.closing);
+        match &self.rare {
+            None => earliest,
+            Some(rare) => earliest.min(rare.drain).min(rare.retry_receive).min(rare.retry_send),
+        }
     }
 
     /// Takes one time-out that is due, disarming it.
@@ -104,31 +135,42 @@ impl Timers {
         }
     }
 
+    #[inline]
     fn at(&self, timeout: Timeout) -> Timestamp {
+        let rare = |at: fn(&Rare) -> Timestamp| self.rare.as_deref().map_or(Timestamp::NEVER, at);
         match timeout {
-            Timeout::Drain => self.drain,
+            Timeout::Drain => rare(|rare| rare.drain),
             Timeout::Closing => self.closing,
-            Timeout::LingerGap => self.linger_gap,
             Timeout::WriteStall => self.write_stall,
-            Timeout::HalfClosed => self.half_closed,
-            Timeout::Paused => self.paused,
-            Timeout::ReadIdle => self.read_idle,
-            Timeout::RetryReceive => self.retry_receive,
-            Timeout::RetrySend => self.retry_send,
+            Timeout::LingerGap | Timeout::HalfClosed | Timeout::Paused | Timeout::ReadIdle if self.guard == timeout => {
+                self.receiving
+            }
+            Timeout::LingerGap | Timeout::HalfClosed | Timeout::Paused | Timeout::ReadIdle => Timestamp::NEVER,
+            Timeout::RetryReceive => rare(|rare| rare.retry_receive),
+            Timeout::RetrySend => rare(|rare| rare.retry_send),
         }
     }
 
-    fn slot(&mut self, timeout: Timeout) -> &mut Timestamp {
-        match timeout {
-            Timeout::Drain => &mut self.drain,
-            Timeout::Closing => &mut self.closing,
-            Timeout::LingerGap => &mut self.linger_gap,
-            Timeout::WriteStall => &mut self.write_stall,
-            Timeout::HalfClosed => &mut self.half_closed,
-            Timeout::Paused => &mut self.paused,
-            Timeout::ReadIdle => &mut self.read_idle,
-            Timeout::RetryReceive => &mut self.retry_receive,
-            Timeout::RetrySend => &mut self.retry_send,
+    /// Where the time-out is kept. `None` if it has no place and needs none, because it is not to be armed.
+    #[inline]
+    fn slot(&mut self, timeout: Timeout, arm: bool) -> Option<&mut Timestamp> {
+        let slot: fn(&mut Rare) -> &mut Timestamp = match timeout {
+            Timeout::Closing => return Some(&mut self.closing),
+            Timeout::WriteStall => return Some(&mut self.write_stall),
+            Timeout::LingerGap | Timeout::HalfClosed | Timeout::Paused | Timeout::ReadIdle => return Some(&mut self.receiving),
+            Timeout::Drain => |rare| &mut rare.drain,
+            Timeout::RetryReceive => |rare| &mut rare.retry_receive,
+            Timeout::RetrySend => |rare| &mut rare.retry_send,
+        };
+        if arm {
+            self.rare.get_or_insert_default();
         }
+        self.rare.as_deref_mut().map(slot)
+    }
+}
+
+impl Default for Rare {
+    fn default() -> Self {
+        Self { drain: Timestamp::NEVER, retry_receive: Timestamp::NEVER, retry_send: Timestamp::NEVER }
     }
 }

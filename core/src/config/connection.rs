@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::{ConfigError, at_least_one, span, timeout};
+use crate::time::Span;
 
 /// The limits of one connection. The defaults, and where they come from, stand beside the setters.
 ///
@@ -25,12 +26,12 @@ pub struct ConnectionConfig {
     pub(crate) send_high: usize,
     pub(crate) receive_size: usize,
     pub(crate) credit: u64,
-    pub(crate) read_idle: Option<Duration>,
-    pub(crate) write_stall: Option<Duration>,
-    pub(crate) half_closed: Option<Duration>,
-    pub(crate) paused: Option<Duration>,
-    pub(crate) closing: Duration,
-    pub(crate) linger_gap: Duration,
+    pub(crate) read_idle: Span,
+    pub(crate) write_stall: Span,
+    pub(crate) half_closed: Span,
+    pub(crate) paused: Span,
+    pub(crate) closing: Span,
+    pub(crate) linger_gap: Span,
     pub(crate) linger_bytes: u64,
     pub(crate) retry_first: Duration,
     pub(crate) retry_most: Duration,
@@ -44,12 +45,12 @@ impl Default for ConnectionConfig {
             send_high: 64 * 1024,
             receive_size: 64 * 1024,
             credit: u64::MAX,
-            read_idle: Some(Duration::from_secs(60)),
-            write_stall: Some(Duration::from_secs(60)),
-            half_closed: Some(Duration::from_secs(60)),
-            paused: Some(Duration::from_secs(60)),
-            closing: Duration::from_secs(30),
-            linger_gap: Duration::from_secs(5),
+            read_idle: Span::new(Duration::from_secs(60)),
+            write_stall: Span::new(Duration::from_secs(60)),
+            half_closed: Span::new(Duration::from_secs(60)),
+            paused: Span::new(Duration::from_secs(60)),
+            closing: Span::new(Duration::from_secs(30)),
+            linger_gap: Span::new(Duration::from_secs(5)),
             linger_bytes: 16 * 1024 * 1024,
             retry_first: Duration::from_millis(5),
             retry_most: Duration::from_secs(1),
@@ -102,7 +103,7 @@ impl ConnectionConfig {
     /// `Some(0)`; use `None` to switch it off.
     pub const fn read_idle(mut self, span: Option<Duration>) -> Result<Self, ConfigError> {
         match timeout("read_idle", span) {
-            Ok(span) => self.read_idle = span,
+            Ok(span) => self.read_idle = Span::or_endless(span),
             Err(error) => return Err(error),
         }
         Ok(self)
@@ -116,7 +117,7 @@ impl ConnectionConfig {
     /// `Some(0)`; use `None` to switch it off.
     pub const fn write_stall(mut self, span: Option<Duration>) -> Result<Self, ConfigError> {
         match timeout("write_stall", span) {
-            Ok(span) => self.write_stall = span,
+            Ok(span) => self.write_stall = Span::or_endless(span),
             Err(error) => return Err(error),
         }
         Ok(self)
@@ -130,7 +131,7 @@ impl ConnectionConfig {
     /// `Some(0)`; use `None` to switch it off.
     pub const fn half_closed(mut self, span: Option<Duration>) -> Result<Self, ConfigError> {
         match timeout("half_closed", span) {
-            Ok(span) => self.half_closed = span,
+            Ok(span) => self.half_closed = Span::or_endless(span),
             Err(error) => return Err(error),
         }
         Ok(self)
@@ -144,7 +145,7 @@ impl ConnectionConfig {
     /// `Some(0)`; use `None` to switch it off.
     pub const fn paused(mut self, span: Option<Duration>) -> Result<Self, ConfigError> {
         match timeout("paused", span) {
-            Ok(span) => self.paused = span,
+            Ok(span) => self.paused = Span::or_endless(span),
             Err(error) => return Err(error),
         }
         Ok(self)
@@ -159,8 +160,8 @@ impl ConnectionConfig {
     pub const fn closing(mut self, total: Duration, gap: Duration, bytes: u64) -> Result<Self, ConfigError> {
         match (span("closing", total), span("closing", gap)) {
             (Ok(total), Ok(gap)) => {
-                self.closing = total;
-                self.linger_gap = gap;
+                self.closing = Span::new(total);
+                self.linger_gap = Span::new(gap);
             }
             (Err(error), _) | (_, Err(error)) => return Err(error),
         }

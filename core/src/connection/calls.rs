@@ -85,6 +85,7 @@ impl Connection {
         }
     }
 
+    #[inline]
     pub(super) fn may_send(&self) -> bool {
         self.life == Life::Open && self.send == SendHalf::Open
     }
@@ -118,13 +119,16 @@ impl Connection {
 
     /// What has arrived and was not delivered never will be.
     pub(super) fn withhold_for_good(&mut self) {
-        if let Some(data) = self.inbox.data.take() {
-            self.ledger.undelivered = self.ledger.undelivered.saturating_add(super::count(data.len()));
+        if let Some(rare) = &mut self.rare
+            && let Some(data) = rare.data.take()
+        {
+            rare.undelivered = rare.undelivered.saturating_add(super::count(data.len()));
         }
         self.inbox.peer_finished = false;
     }
 
     /// Something has moved in our direction: if the peer has ended, that is what puts the half-closed time-out off.
+    #[inline]
     pub(super) fn refresh_half_closed(&mut self) {
         if self.receive == ReceiveHalf::Ended {
             self.watch_receiving();

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::{Connection, count};
+use super::{Connection, Rare, count};
+use crate::backoff::Backoff;
 use crate::state::{Life, LifeEvent, ReceiveEvent, ReceiveHalf, SendEvent, SendHalf, Table};
 use crate::timers::Timeout;
 use crate::{CloseReason, Completion, Fault, Misuse, MisuseKind, OpId, OpKind, Outcome, Timestamp, TransferClass};
@@ -17,6 +18,7 @@ impl Connection {
 
     /// Takes a completion, and gives received data back: whoever delivers it at once need not put it down first. It goes before every
     /// [`Signal`](super::Signal).
+    #[inline]
     pub(crate) fn receive(&mut self, now: Timestamp, done: Completion) -> Result<Option<Bytes>, Misuse> {
         let (id, outcome) = done.into_parts();
         let ours = id.socket() == self.socket;
@@ -41,7 +43,8 @@ impl Connection {
     #[inline(never)]
     fn take_rare(&mut self, now: Timestamp, id: OpId, outcome: &Outcome) -> Result<(), Misuse> {
         if let Err(kind) = self.check(id, outcome) {
-            self.ledger.refused_completions = self.ledger.refused_completions.saturating_add(1);
+            let rare = self.rare();
+            rare.refused_completions = rare.refused_completions.saturating_add(1);
             return Err(Misuse::completion(kind, id, self.life.name()));
         }
         self.tick(now);
@@ -102,6 +105,7 @@ impl Connection {
     }
 
     /// Gives the data back if it can be delivered now.
+    #[inline]
     fn on_receive(&mut self, data: Bytes) -> Option<Bytes> {
         if data.is_empty() || data.len() > self.receive_size {
             self.receive.step(ReceiveEvent::Fail);
@@ -109,7 +113,7 @@ impl Connection {
             return None;
         }
         self.receive.step(ReceiveEvent::Data);
-        self.receive_backoff.reset();
+        self.forget_failures(|rare| &mut rare.receive_backoff);
         let length = count(data.len());
         if self.receive != ReceiveHalf::Reading {
             self.on_drained(length);
@@ -123,26 +127,40 @@ impl Connection {
     /// Bytes that nobody wants any more. The byte limit counts from our FIN on: what a peer sends while we still flush is bounded by the
     /// closing time alone, for cutting that short would lose the end of our own data.
     fn on_drained(&mut self, length: u64) {
-        self.ledger.undelivered = self.ledger.undelivered.saturating_add(length);
+        let rare = self.rare();
+        rare.undelivered = rare.undelivered.saturating_add(length);
         if self.life != Life::Lingering || self.send != SendHalf::Finished {
             return;
         }
-        match self.linger_left.checked_sub(length) {
-            Some(left) => {
-                self.linger_left = left;
-                self.watch_lingering();
-            }
-            None => self.cut_short(CloseReason::LingerBytes),
+        if length > self.linger_left() {
+            return self.cut_short(CloseReason::LingerBytes);
+        }
+        let rare = self.rare();
+        rare.drained = rare.drained.saturating_add(length);
+        self.watch_lingering();
+    }
+
+    /// How many more bytes may be drained.
+    pub(super) fn linger_left(&self) -> u64 {
+        self.config.linger_bytes.saturating_sub(self.rare.as_ref().map_or(0, |rare| rare.drained))
+    }
+
+    /// Something succeeded after failures, or without any.
+    #[inline]
+    fn forget_failures(&mut self, of: fn(&mut Rare) -> &mut Backoff) {
+        if let Some(rare) = &mut self.rare {
+            of(rare).reset();
         }
     }
 
     fn on_eof(&mut self) {
         self.inbox.peer_finished = self.receive == ReceiveHalf::Reading;
         self.receive.step(ReceiveEvent::Eof);
-        self.receive_backoff.reset();
+        self.forget_failures(|rare| &mut rare.receive_backoff);
         self.watch_receiving();
     }
 
+    #[inline]
     fn on_send(&mut self, count: usize) {
         if count == 0 || count > self.queue.asked() {
             self.queue.retain();
@@ -153,10 +171,11 @@ impl Connection {
         }
     }
 
+    #[inline]
     fn on_sent(&mut self, taken: usize) {
         self.queue.advance(taken);
         self.ledger.sent = self.ledger.sent.saturating_add(count(taken));
-        self.send_backoff.reset();
+        self.forget_failures(|rare| &mut rare.send_backoff);
         if matches!(self.life, Life::Ending | Life::Closing | Life::Closed) {
             return;
         }
@@ -188,10 +207,9 @@ impl Connection {
             return;
         }
         let exhausted = fault.kind().transfer_class() == TransferClass::Exhausted;
-        let (first, most) = (self.config.retry_first, self.config.retry_most);
         match operation {
-            OpKind::Recv if exhausted => self.timers.set(Timeout::RetryReceive, self.receive_backoff.fail(self.now, first, most)),
-            OpKind::Send if exhausted => self.timers.set(Timeout::RetrySend, self.send_backoff.fail(self.now, first, most)),
+            OpKind::Recv if exhausted => self.retry_later(Timeout::RetryReceive, |rare| &mut rare.receive_backoff),
+            OpKind::Send if exhausted => self.retry_later(Timeout::RetrySend, |rare| &mut rare.send_backoff),
             OpKind::Recv => {
                 self.receive.step(ReceiveEvent::Fail);
                 self.break_off(CloseReason::Fault { operation, fault });
@@ -201,6 +219,12 @@ impl Connection {
                 self.break_off(CloseReason::Fault { operation, fault });
             }
         }
+    }
+
+    fn retry_later(&mut self, timeout: Timeout, backoff: fn(&mut Rare) -> &mut Backoff) {
+        let (now, first, most) = (self.now, self.config.retry_first, self.config.retry_most);
+        let again = backoff(self.rare()).fail(now, first, most);
+        self.timers.set(timeout, again);
     }
 
     fn on_close(&mut self) {

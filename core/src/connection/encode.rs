@@ -16,7 +16,8 @@ impl Canonical for Connection {
         for flight in [self.recv, self.sending, self.shutdown, self.close] {
             encode::byte(out, flight.code());
         }
-        encode::length(out, self.inbox.data.as_ref().map_or(0, bytes::Bytes::len));
+        let data = self.rare.as_ref().and_then(|rare| rare.data.as_ref());
+        encode::length(out, data.map_or(0, bytes::Bytes::len));
         for waiting in [self.inbox.peer_finished, self.inbox.writable, self.inbox.closed] {
             encode::flag(out, waiting);
         }
@@ -35,15 +36,16 @@ impl Connection {
         self.encode_halves(out);
         self.queue.encode(self.config.send_high, out);
         self.timers.encode(now, out);
-        self.receive_backoff.encode(out);
-        self.send_backoff.encode(out);
+        let (receive, send) = self.rare.as_ref().map(|rare| (rare.receive_backoff, rare.send_backoff)).unwrap_or_default();
+        receive.encode(out);
+        send.encode(out);
         match self.life {
             Life::Open => {
                 // Nobody who may not send any more waits for room.
                 encode::flag(out, self.blocked && self.may_send());
                 self.credit.encode(out);
             }
-            Life::Lingering => encode::number(out, self.linger_left),
+            Life::Lingering => encode::number(out, self.linger_left()),
             _ => {}
         }
     }

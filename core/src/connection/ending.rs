@@ -15,10 +15,8 @@ impl Connection {
         self.ledger.reason.get_or_insert(reason);
         if was_open {
             // One absolute deadline, set by the call, for all that follows.
-            self.timers.set(Timeout::Closing, self.now + self.config.closing);
-            for timeout in [Timeout::ReadIdle, Timeout::HalfClosed, Timeout::Paused] {
-                self.timers.clear(timeout);
-            }
+            self.arm(Timeout::Closing, self.config.closing);
+            self.timers.clear_guard();
             self.credit.pause(false);
             self.receive.step(ReceiveEvent::Discard);
             self.end_sending();
@@ -30,7 +28,7 @@ impl Connection {
     /// Starts, or starts again, the time that the peer may be silent after our FIN.
     pub(super) fn watch_lingering(&mut self) {
         if self.life == Life::Lingering && self.send == SendHalf::Finished {
-            self.timers.set(Timeout::LingerGap, self.now + self.config.linger_gap);
+            self.arm(Timeout::LingerGap, self.config.linger_gap);
         }
     }
 
@@ -54,7 +52,7 @@ impl Connection {
     /// A limit of the graceful ending is reached: what was not confirmed by now never will be.
     pub(super) fn cut_short(&mut self, limit: CloseReason) {
         if self.send == SendHalf::Finished {
-            self.ledger.cut_short.get_or_insert(limit);
+            self.rare().cut_short.get_or_insert(limit);
             self.enter_ending(LifeEvent::Settle);
         } else {
             self.break_off(limit);
@@ -74,7 +72,7 @@ impl Connection {
         if self.ledger.reason.is_none() {
             self.ledger.reason = Some(reason);
         } else {
-            self.ledger.cut_short.get_or_insert(reason);
+            self.rare().cut_short.get_or_insert(reason);
         }
         self.abortive = true;
         self.enter_ending(LifeEvent::Abort);
@@ -91,15 +89,17 @@ impl Connection {
             (false, false) => Ending::Unconfirmed,
             (false, true) => Ending::Aborted,
         };
+        let (cut_short, undelivered, refused_completions) =
+            self.rare.as_ref().map(|rare| (rare.cut_short, rare.undelivered, rare.refused_completions)).unwrap_or_default();
         CloseReport {
             ending,
             reason: self.ledger.reason.unwrap_or(CloseReason::Finished),
-            cut_short: self.ledger.cut_short,
+            cut_short,
             received: self.ledger.received,
-            undelivered: self.ledger.undelivered,
+            undelivered,
             sent: self.ledger.sent,
             unsent: super::count(self.queue.len()),
-            refused_completions: self.ledger.refused_completions,
+            refused_completions,
         }
     }
 

@@ -7,6 +7,7 @@ use crate::timers::Timeout;
 use crate::{CancelOp, CloseOp, Op, OpKind, RecvOp, SendOp, ShutdownOp};
 
 impl Connection {
+    #[inline]
     pub(crate) fn next_operation(&mut self) -> Option<Op> {
         match self.life {
             Life::Open | Life::Lingering | Life::Flushing => {
@@ -19,24 +20,27 @@ impl Connection {
                 }
                 if self.recv.is_idle() { self.next_receive() } else { None }
             }
-            Life::Ending => self.next_cancel().or_else(|| self.next_close()),
+            Life::Ending => self.next_of_the_end(),
             Life::Closing | Life::Closed => None,
         }
     }
 
+    #[inline]
     fn may_submit_send(&self) -> bool {
         let sends = matches!(self.send, SendHalf::Open | SendHalf::Finishing);
         self.sending.is_idle() && sends && !self.timers.is_armed(Timeout::RetrySend)
     }
 
+    #[inline]
     fn next_send(&mut self) -> Op {
-        let (chunks, used) = self.queue.prepare();
+        let chunks = self.queue.prepare();
         let id = self.ledger.stamps.mint(self.socket, OpKind::Send);
         self.sending.submit(id);
-        Op::Send(SendOp { id, chunks, used })
+        Op::Send(SendOp { id, chunks })
     }
 
     /// Our FIN comes after everything that was queued.
+    #[inline(never)]
     fn next_shutdown(&mut self) -> Op {
         self.send.step(SendEvent::Shutdown);
         let id = self.ledger.stamps.mint(self.socket, OpKind::Shutdown);
@@ -44,13 +48,14 @@ impl Connection {
         Op::Shutdown(ShutdownOp { id })
     }
 
+    #[inline]
     fn next_receive(&mut self) -> Option<Op> {
         if self.timers.is_armed(Timeout::RetryReceive) {
             return None;
         }
         let max = match self.receive {
             // What a pause holds back must be delivered before more is asked for.
-            ReceiveHalf::Reading if self.inbox.data.is_none() => self.credit.receive_size(self.config.receive_size),
+            ReceiveHalf::Reading if !self.has_data() => self.credit.receive_size(self.config.receive_size),
             ReceiveHalf::Discarding => self.config.receive_size,
             _ => 0,
         };
@@ -61,6 +66,11 @@ impl Connection {
         let id = self.ledger.stamps.mint(self.socket, OpKind::Recv);
         self.recv.submit(id);
         Some(Op::Recv(RecvOp { id, max }))
+    }
+
+    #[inline(never)]
+    fn next_of_the_end(&mut self) -> Option<Op> {
+        self.next_cancel().or_else(|| self.next_close())
     }
 
     fn next_cancel(&mut self) -> Option<Op> {

@@ -1,10 +1,9 @@
 //! What each time-out does, and when it is armed.
 
-use core::time::Duration;
-
 use super::Connection;
 use crate::CloseReason;
 use crate::state::{Life, LifeEvent, ReceiveHalf, SendHalf};
+use crate::time::Span;
 use crate::timers::Timeout;
 
 impl Connection {
@@ -30,21 +29,17 @@ impl Connection {
 
     /// Arms what guards receiving, from now on: called when something was received, when our FIN was sent, and when what the
     /// application wants has changed.
+    #[inline]
     pub(super) fn watch_receiving(&mut self) {
         if self.life != Life::Open {
             return;
         }
-        self.timers.clear(Timeout::ReadIdle);
-        self.timers.clear(Timeout::HalfClosed);
         if self.holds_back() {
             // Bounded from its beginning, however often credit and pause change places.
             if !self.timers.is_armed(Timeout::Paused) {
                 self.arm(Timeout::Paused, self.config.paused);
             }
-            return;
-        }
-        self.timers.clear(Timeout::Paused);
-        if self.receive == ReceiveHalf::Reading && self.send != SendHalf::Finished {
+        } else if self.receive == ReceiveHalf::Reading && self.send != SendHalf::Finished {
             self.arm(Timeout::ReadIdle, self.config.read_idle);
         } else {
             self.arm(Timeout::HalfClosed, self.config.half_closed);
@@ -52,25 +47,25 @@ impl Connection {
     }
 
     /// True while it is the application that keeps the connection from going on: it wants nothing, or not yet what has arrived.
+    #[inline]
     pub(super) fn holds_back(&self) -> bool {
         match self.receive {
             ReceiveHalf::Reading => self.credit.is_withheld(),
             // No more will come, so a pause can only hold back what has come. It is not delivered while the pause lasts: polling
             // changes nothing here.
-            _ => self.credit.is_paused() && self.inbox.has_arrivals(),
+            _ => self.credit.is_paused() && self.has_arrivals(),
         }
     }
 
     /// Arms what guards sending, from now on: called when the transport took something, and when there is something to take (our FIN
     /// is) and was nothing before.
+    #[inline]
     pub(super) fn watch_sending(&mut self) {
         self.arm(Timeout::WriteStall, self.config.write_stall);
     }
 
-    pub(super) fn arm(&mut self, timeout: Timeout, span: Option<Duration>) {
-        match span {
-            Some(span) => self.timers.set(timeout, self.now + span),
-            None => self.timers.clear(timeout),
-        }
+    #[inline]
+    pub(super) fn arm(&mut self, timeout: Timeout, span: Span) {
+        self.timers.set(timeout, self.now.after(span));
     }
 }

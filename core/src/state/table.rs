@@ -37,6 +37,7 @@ pub trait Table: Copy + Eq + Sized + 'static {
     /// Applies the event; true if the table has a transition for it.
     ///
     /// An illegal event is a bug of the core, not of its callers: debug builds stop, release builds change nothing.
+    #[inline]
     fn step(&mut self, event: Self::Event) -> bool {
         match self.cell(event) {
             Cell::To(next) => {
@@ -143,6 +144,7 @@ macro_rules! table {
                 match event { $($Event::$event => stringify!($event),)* }
             }
 
+            #[inline]
             fn cell(self, event: $Event) -> $crate::state::Cell<Self> {
                 match (self, event) {
                     $($((Self::$state, $Event::$on) => $crate::state::table::cell!($next),)*)*
