@@ -31,6 +31,12 @@ impl Flight {
         matches!(self, Self::Submitted { stamp, .. } if stamp == id.stamp())
     }
 
+    /// The same for an operation of this kind of this socket: all three are compared at once.
+    #[inline]
+    pub(crate) fn expects_of(self, socket: SocketId, kind: OpKind, id: OpId) -> bool {
+        matches!(self, Self::Submitted { stamp, .. } if id == OpId::new(socket, kind, stamp))
+    }
+
     pub(crate) fn is_cancelled(self) -> bool {
         matches!(self, Self::Submitted { cancelled: true, .. })
     }

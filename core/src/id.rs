@@ -15,31 +15,35 @@ pub const MAX_SLOTS: u32 = 1 << SLOT_BITS;
 /// A slot is used again after its socket is gone, each time under the next generation; when the generations of a slot are
 /// used up the slot retires. No two sockets of one slot range ever share a `SocketId`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SocketId {
-    slot: u32,
-    generation: u32,
-}
+pub struct SocketId(u64);
 
+/// Where an [`OpId`] has the name of its socket: above the stamp and the kind.
+const SOCKET_SHIFT: u32 = 12;
+const KIND_SHIFT: u32 = 8;
+const KIND_BITS: u64 = 0xf;
+
+// `as` is the only conversion that constant functions have; each of these keeps what it converts.
+#[allow(clippy::as_conversions)]
 impl SocketId {
     /// The name with this slot and generation. Slots of [`MAX_SLOTS`] or above do not fit an [`OpId`] and give `None`.
     #[must_use]
     #[inline]
     pub const fn new(slot: u32, generation: u32) -> Option<Self> {
-        if slot < MAX_SLOTS { Some(Self { slot, generation }) } else { None }
+        if slot < MAX_SLOTS { Some(Self((slot as u64) << 32 | generation as u64)) } else { None }
     }
 
     /// The index of the socket in a transport's table.
     #[must_use]
     #[inline]
     pub const fn slot(self) -> u32 {
-        self.slot
+        (self.0 >> 32) as u32
     }
 
     /// How many sockets had this slot before.
     #[must_use]
     #[inline]
     pub const fn generation(self) -> u32 {
-        self.generation
+        (self.0 & 0xffff_ffff) as u32
     }
 }
 
@@ -52,7 +56,7 @@ impl fmt::Debug for SocketId {
 /// `slot.generation`, as in `12.3`.
 impl fmt::Display for SocketId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.slot, self.generation)
+        write!(f, "{}.{}", self.slot(), self.generation())
     }
 }
 
@@ -122,8 +126,23 @@ impl OpKind {
         }
     }
 
-    fn from_code(code: u64) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| u64::from(kind.code()) == code)
+    #[inline]
+    const fn from_code(code: u64) -> Option<Self> {
+        Some(match code {
+            0 => Self::Startup,
+            1 => Self::Create,
+            2 => Self::Bind,
+            3 => Self::Listen,
+            4 => Self::Accept,
+            5 => Self::Connect,
+            6 => Self::Recv,
+            7 => Self::Send,
+            8 => Self::Shutdown,
+            9 => Self::Close,
+            10 => Self::Cancel,
+            11 => Self::Cleanup,
+            _ => return None,
+        })
     }
 
     // `as` on a fieldless enum is the only conversion that the language offers; the value is 0 to 11.
@@ -147,58 +166,58 @@ impl OpKind {
 /// assert_eq!(OpId::from_u64(id.as_u64()), Some(id));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OpId {
-    socket: SocketId,
-    kind: OpKind,
-    stamp: u8,
-}
+pub struct OpId(u64);
 
+// As for the socket's name.
+#[allow(clippy::as_conversions)]
 impl OpId {
     /// The name made of these parts.
     #[must_use]
     #[inline]
     pub const fn new(socket: SocketId, kind: OpKind, stamp: u8) -> Self {
-        Self { socket, kind, stamp }
+        Self(socket.0 << SOCKET_SHIFT | (kind.code() as u64) << KIND_SHIFT | stamp as u64)
     }
 
     /// The socket that the operation is about. For an accept it is the socket that the new connection will have.
     #[must_use]
     #[inline]
     pub const fn socket(self) -> SocketId {
-        self.socket
+        SocketId(self.0 >> SOCKET_SHIFT)
     }
 
     /// What the operation does.
     #[must_use]
     #[inline]
     pub const fn kind(self) -> OpKind {
-        self.kind
+        match OpKind::from_code(self.0 >> KIND_SHIFT & KIND_BITS) {
+            Some(kind) => kind,
+            // There is no name without a kind.
+            None => OpKind::Cleanup,
+        }
     }
 
     /// The stamp: it counts the operations of one socket, modulo 256.
     #[must_use]
     #[inline]
     pub const fn stamp(self) -> u8 {
-        self.stamp
+        (self.0 & 0xff) as u8
     }
 
     /// All of it in 64 bits.
     #[must_use]
-    pub fn as_u64(self) -> u64 {
-        u64::from(self.socket.slot) << 44
-            | u64::from(self.socket.generation) << 12
-            | u64::from(self.kind.code()) << 8
-            | u64::from(self.stamp)
+    #[inline]
+    pub const fn as_u64(self) -> u64 {
+        self.0
     }
 
     /// The reverse of [`OpId::as_u64`]; `None` if the four bits of the kind name none.
     #[must_use]
-    pub fn from_u64(packed: u64) -> Option<Self> {
-        let slot = u32::try_from(packed >> 44).ok()?;
-        let generation = u32::try_from(packed >> 12 & 0xffff_ffff).ok()?;
-        let kind = OpKind::from_code(packed >> 8 & 0xf)?;
-        let stamp = u8::try_from(packed & 0xff).ok()?;
-        Some(Self { socket: SocketId::new(slot, generation)?, kind, stamp })
+    #[inline]
+    pub const fn from_u64(packed: u64) -> Option<Self> {
+        match OpKind::from_code(packed >> KIND_SHIFT & KIND_BITS) {
+            Some(_) => Some(Self(packed)),
+            None => None,
+        }
     }
 }
 
@@ -211,7 +230,7 @@ impl fmt::Debug for OpId {
 /// `kind socket #stamp`, as in `recv 12.3 #7`.
 impl fmt::Display for OpId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} #{}", self.kind.name(), self.socket, self.stamp)
+        write!(f, "{} {} #{}", self.kind().name(), self.socket(), self.stamp())
     }
 }
 

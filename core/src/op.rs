@@ -2,11 +2,14 @@
 //!
 //! Each is a token that is used up by completing it, so it cannot be completed twice, nor as something else.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Address, Completion, Connected, Fault, OpId, OpKind, Outcome, RefusedOptions, SocketId, SocketOptions};
+use crate::{
+    Address, Completion, Connected, Fault, ListenerConfig, OpId, OpKind, Outcome, RefusedOptions, SocketId, SocketOptions,
+};
 
 /// An operation to start.
 ///
@@ -125,6 +128,13 @@ impl StartupOp {
 #[must_use]
 pub struct CreateOp {
     pub(crate) id: OpId,
+    /// Boxed: every operation is as large as the largest, and this one is rare.
+    pub(crate) socket: Box<NewSocket>,
+}
+
+/// What a socket is to be.
+#[derive(Debug)]
+pub(crate) struct NewSocket {
     pub(crate) address: Address,
     pub(crate) options: SocketOptions,
 }
@@ -132,14 +142,14 @@ pub struct CreateOp {
 impl CreateOp {
     /// An address of the family that the socket must have: the one it will be bound or connected to.
     #[must_use]
-    pub const fn address(&self) -> Address {
-        self.address
+    pub fn address(&self) -> Address {
+        self.socket.address
     }
 
     /// The options to set. One that is refused does not fail the operation: report it, the core decides.
     #[must_use]
-    pub const fn options(&self) -> &SocketOptions {
-        &self.options
+    pub fn options(&self) -> &SocketOptions {
+        &self.socket.options
     }
 
     /// The socket is there, except for these options.
@@ -201,7 +211,7 @@ pub struct AcceptOp {
     pub(crate) id: OpId,
     pub(crate) listener: SocketId,
     pub(crate) wait: bool,
-    pub(crate) options: SocketOptions,
+    pub(crate) config: Arc<ListenerConfig>,
 }
 
 impl AcceptOp {
@@ -225,8 +235,10 @@ impl AcceptOp {
 
     /// The options to set on the accepted socket. One that is refused does not fail the operation: report it, the core decides.
     #[must_use]
-    pub const fn options(&self) -> &SocketOptions {
-        &self.options
+    // The configuration's `options` are those of the listener itself.
+    #[allow(clippy::misnamed_getters)]
+    pub fn options(&self) -> &SocketOptions {
+        &self.config.accepted
     }
 
     /// There is a connection, under the name [`AcceptOp::slot`].
@@ -311,7 +323,7 @@ pub(crate) enum Chunks {
     /// So it is with most, and a token is moved more often than it is read.
     One(Bytes),
     /// The first `used` of a list that the send queue fills again for its next send.
-    Several { list: Arc<[Bytes; MAX_CHUNKS]>, used: u8 },
+    Several { list: Arc<[Bytes; MAX_CHUNKS]>, used: usize },
 }
 
 impl Chunks {
@@ -319,7 +331,7 @@ impl Chunks {
     pub(crate) fn as_slice(&self) -> &[Bytes] {
         match self {
             Self::One(chunk) => core::slice::from_ref(chunk),
-            Self::Several { list, used } => list.get(..usize::from(*used)).unwrap_or(&**list),
+            Self::Several { list, used } => list.get(..*used).unwrap_or(&**list),
         }
     }
 }

@@ -144,7 +144,7 @@ impl SendQueue {
 
 impl Rest {
     /// The pieces of a send that carries more than the front, and their length.
-    #[inline]
+    #[inline(never)]
     fn prepare(&mut self, front: &Bytes) -> Option<(Chunks, usize)> {
         if self.pieces.len().saturating_add(1) < MAX_CHUNKS {
             self.seal_tail();
@@ -153,7 +153,7 @@ impl Rest {
             return None;
         }
         let sending = self.sending.get_or_insert_default();
-        let (mut used, mut length) = (0_u8, 0_usize);
+        let (mut used, mut length) = (0_usize, 0_usize);
         for (place, piece) in Arc::make_mut(sending).iter_mut().zip(core::iter::once(front).chain(&self.pieces)) {
             *place = piece.clone();
             used = used.saturating_add(1);

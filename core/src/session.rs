@@ -157,6 +157,7 @@ impl<H: Handler> Session<H> {
         &self.connection
     }
 
+    #[inline(never)]
     pub(crate) fn next_event(&mut self) -> Option<SessionEvent<H::Message>> {
         if let Some((to, message)) = self.mail.pop() {
             return Some(SessionEvent::Post { to, message });
@@ -239,7 +240,10 @@ impl<H: Handler> Machine for Session<H> {
         if self.has_events() {
             return self.next_event().map(Output::Event);
         }
-        self.next_operation().map(Output::Submit)
+        match self.next_operation() {
+            Some(op) => Some(Output::Submit(op)),
+            None => None,
+        }
     }
 
     fn complete(&mut self, now: Timestamp, done: Completion) -> Result<(), Misuse> {

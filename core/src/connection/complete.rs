@@ -18,30 +18,29 @@ impl Connection {
 
     /// Takes a completion, and gives received data back: whoever delivers it at once need not put it down first. It goes before every
     /// [`Signal`](super::Signal).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn receive(&mut self, now: Timestamp, done: Completion) -> Result<Option<Bytes>, Misuse> {
         let (id, outcome) = done.into_parts();
-        let ours = id.socket() == self.socket;
         // First what happens with every message.
-        match (id.kind(), outcome) {
-            (OpKind::Recv, Outcome::Data(data)) if ours && self.recv.expects(id) => {
+        match outcome {
+            Outcome::Data(data) if self.recv.expects_of(self.socket, OpKind::Recv, id) => {
                 self.tick(now);
                 self.recv.land();
                 Ok(self.on_receive(data))
             }
-            (OpKind::Send, Outcome::Sent(count)) if ours && self.sending.expects(id) => {
+            Outcome::Sent(count) if self.sending.expects_of(self.socket, OpKind::Send, id) => {
                 self.tick(now);
                 self.sending.land();
                 self.on_send(count);
                 Ok(None)
             }
-            (_, outcome) => self.take_rare(now, id, &outcome).map(|()| None),
+            outcome => self.take_rare(now, id, &outcome),
         }
     }
 
     /// What does not happen with every message.
     #[inline(never)]
-    fn take_rare(&mut self, now: Timestamp, id: OpId, outcome: &Outcome) -> Result<(), Misuse> {
+    fn take_rare(&mut self, now: Timestamp, id: OpId, outcome: &Outcome) -> Result<Option<Bytes>, Misuse> {
         if let Err(kind) = self.check(id, outcome) {
             let rare = self.rare();
             rare.refused_completions = rare.refused_completions.saturating_add(1);
@@ -50,7 +49,7 @@ impl Connection {
         self.tick(now);
         self.on_end(id.kind(), outcome);
         self.settle();
-        Ok(())
+        Ok(None)
     }
 
     /// Validates fully, before anything changes.

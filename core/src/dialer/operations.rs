@@ -1,6 +1,9 @@
 //! The next operation, derived from the state.
 
+use alloc::boxed::Box;
+
 use super::Dialer;
+use crate::op::NewSocket;
 use crate::state::{DialerLife, DialerLifeEvent as Step, Table};
 use crate::{Address, BindOp, CancelOp, CloseOp, ConnectOp, CreateOp, Op, OpKind};
 
@@ -32,7 +35,7 @@ impl Dialer {
         attempt.flight.submit(id);
         attempt.kind = kind;
         Some(match kind {
-            OpKind::Create => Op::Create(CreateOp { id, address, options }),
+            OpKind::Create => Op::Create(CreateOp { id, socket: Box::new(NewSocket { address, options }) }),
             OpKind::Bind => Op::Bind(BindOp { id, address }),
             _ => Op::Connect(ConnectOp { id, address }),
         })

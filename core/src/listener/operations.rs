@@ -1,8 +1,10 @@
 //! The next operation, derived from the state.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use super::{Listener, Offer};
+use crate::op::NewSocket;
 use crate::state::{ListenerLife, ListenerLifeEvent as Step, Table};
 use crate::{AcceptOp, BindOp, CancelOp, CloseOp, CreateOp, ListenOp, Op, OpId, OpKind};
 
@@ -27,7 +29,10 @@ impl Listener {
         let (id, op) = match self.life {
             ListenerLife::Creating => {
                 let id = self.mint(OpKind::Create);
-                (id, Op::Create(CreateOp { id, address: config.address, options: config.options }))
+                (
+                    id,
+                    Op::Create(CreateOp { id, socket: Box::new(NewSocket { address: config.address, options: config.options }) }),
+                )
             }
             ListenerLife::Binding => {
                 let id = self.mint(OpKind::Bind);
@@ -48,7 +53,7 @@ impl Listener {
         let id = self.stamps.mint(offer.slot, OpKind::Accept);
         offer.flight.submit(id);
         offer.waits = self.life == ListenerLife::Listening;
-        Some(Op::Accept(AcceptOp { id, listener: self.socket, wait: offer.waits, options: self.config.accepted }))
+        Some(Op::Accept(AcceptOp { id, listener: self.socket, wait: offer.waits, config: Arc::clone(&self.config) }))
     }
 
     fn next_cancel(&mut self) -> Option<Op> {

@@ -11,32 +11,45 @@ use crate::Timestamp;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Deadlines {
     heap: Vec<(Timestamp, u32)>,
-    /// Each member's place in the heap.
-    places: Vec<Option<u32>>,
+    /// By member.
+    entries: Vec<Entry>,
+}
+
+/// A member's entry in the heap.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// As in the heap: what is put off is told from what is brought forward without a look there. `NEVER` without an entry.
+    at: Timestamp,
+    place: u32,
+}
+
+impl Entry {
+    const NONE: Self = Self { at: Timestamp::NEVER, place: 0 };
 }
 
 impl Deadlines {
     /// The member is to be looked at by `deadline`, or earlier.
+    #[inline]
     pub(super) fn bring_forward(&mut self, member: u32, deadline: Timestamp) {
-        if deadline == Timestamp::NEVER {
-            return;
+        if deadline < self.entry(member).at {
+            self.enter(member, deadline);
         }
-        match self.place(member) {
-            Some(place) => {
-                if let Some(entry) = self.heap.get_mut(place)
-                    && deadline < entry.0
-                {
-                    entry.0 = deadline;
-                    self.sift_up(place);
-                }
-            }
-            None => {
-                let place = self.heap.len();
-                self.heap.push((deadline, member));
-                self.note(place);
-                self.sift_up(place);
-            }
+    }
+
+    #[inline(never)]
+    fn enter(&mut self, member: u32, deadline: Timestamp) {
+        let entry = self.entry(member);
+        let place = if entry.at == Timestamp::NEVER {
+            self.heap.push((deadline, member));
+            self.heap.len().saturating_sub(1)
+        } else {
+            usize::try_from(entry.place).unwrap_or(usize::MAX)
+        };
+        if let Some(entry) = self.heap.get_mut(place) {
+            entry.0 = deadline;
         }
+        self.note(place);
+        self.sift_up(place);
     }
 
     pub(super) fn earliest(&self) -> Option<Timestamp> {
@@ -52,7 +65,7 @@ impl Deadlines {
         let last = self.heap.len().saturating_sub(1);
         self.heap.swap(0, last);
         self.heap.pop();
-        self.set_place(member, None);
+        self.set_entry(member, Entry::NONE);
         if !self.heap.is_empty() {
             self.note(0);
             self.sift_down(0);
@@ -99,23 +112,23 @@ impl Deadlines {
 
     /// Notes where the member in this place is.
     fn note(&mut self, place: usize) {
-        if let Some((_, member)) = self.heap.get(place).copied() {
-            self.set_place(member, u32::try_from(place).ok());
+        if let Some((at, member)) = self.heap.get(place).copied() {
+            self.set_entry(member, Entry { at, place: u32::try_from(place).unwrap_or(u32::MAX) });
         }
     }
 
-    fn place(&self, member: u32) -> Option<usize> {
-        let place = (*self.places.get(usize::try_from(member).ok()?)?)?;
-        usize::try_from(place).ok()
+    #[inline]
+    fn entry(&self, member: u32) -> Entry {
+        usize::try_from(member).ok().and_then(|index| self.entries.get(index)).copied().unwrap_or(Entry::NONE)
     }
 
-    fn set_place(&mut self, member: u32, place: Option<u32>) {
+    fn set_entry(&mut self, member: u32, entry: Entry) {
         let Ok(index) = usize::try_from(member) else { return };
-        if self.places.len() <= index {
-            self.places.resize(index.saturating_add(1), None);
+        if self.entries.len() <= index {
+            self.entries.resize(index.saturating_add(1), Entry::NONE);
         }
-        if let Some(entry) = self.places.get_mut(index) {
-            *entry = place;
+        if let Some(place) = self.entries.get_mut(index) {
+            *place = entry;
         }
     }
 }

@@ -33,16 +33,17 @@ impl<S: Service> Node<S> {
 
     /// The next operation of whoever's turn it is.
     pub(super) fn next_operation(&mut self) -> Option<Op> {
-        while let Some(slot) = self.schedule.next_turn() {
+        while let Some(slot) = self.schedule.turn() {
             let op = match self.members.member(slot) {
                 Some(Member::Session(session)) => session.next_operation(),
                 Some(Member::Supervisor(supervisor)) => supervisor.next_operation(),
                 None => None,
             };
             if op.is_some() {
-                self.schedule.again(slot);
+                self.schedule.had_turn();
                 return op;
             }
+            self.schedule.had_nothing();
         }
         None
     }

@@ -34,19 +34,28 @@ impl Schedule {
     }
 
     /// The member was looked at: it may have something to do, and this deadline.
+    #[inline]
     pub(super) fn looked(&mut self, slot: u32, deadline: Timestamp) {
         self.turns.push(slot);
         self.deadlines.bring_forward(slot, deadline);
     }
 
-    /// Whose turn it is. It is followed by [`Schedule::again`] if the member may have more to do.
-    pub(super) fn next_turn(&mut self) -> Option<u32> {
-        self.turns.pop()
+    /// Whose turn it is, until it is said what comes of it: [`Schedule::had_turn`] or [`Schedule::had_nothing`].
+    #[inline]
+    pub(super) fn turn(&self) -> Option<u32> {
+        self.turns.first()
     }
 
-    /// The member gets another turn, behind all others.
-    pub(super) fn again(&mut self, slot: u32) {
-        self.turns.push(slot);
+    /// The member whose turn it was may have more to do: it gets another turn, behind all others.
+    #[inline]
+    pub(super) fn had_turn(&mut self) {
+        self.turns.rotate();
+    }
+
+    /// The member whose turn it was had nothing to do.
+    #[inline]
+    pub(super) fn had_nothing(&mut self) {
+        self.turns.pop();
     }
 
     /// The member has messages to other members.
@@ -60,6 +69,7 @@ impl Schedule {
     }
 
     /// True if messages wait to be delivered.
+    #[inline]
     pub(super) fn has_senders(&self) -> bool {
         !self.senders.members.is_empty()
     }
@@ -75,18 +85,43 @@ impl Schedule {
 }
 
 impl Queue {
+    #[inline]
     fn push(&mut self, slot: u32) {
         let Ok(index) = usize::try_from(slot) else { return };
-        if self.waits.len() <= index {
-            self.waits.resize(index.saturating_add(1), false);
+        match self.waits.get_mut(index) {
+            Some(waits) => {
+                if !core::mem::replace(waits, true) {
+                    self.members.push_back(slot);
+                }
+            }
+            None => self.push_first(slot, index),
         }
-        if let Some(waits) = self.waits.get_mut(index)
-            && !core::mem::replace(waits, true)
+    }
+
+    /// A slot that is used for the first time.
+    #[inline(never)]
+    fn push_first(&mut self, slot: u32, index: usize) {
+        self.waits.resize(index, false);
+        self.waits.push(true);
+        self.members.push_back(slot);
+    }
+
+    #[inline]
+    fn first(&self) -> Option<u32> {
+        self.members.front().copied()
+    }
+
+    /// The first becomes the last.
+    #[inline]
+    fn rotate(&mut self) {
+        if self.members.len() > 1
+            && let Some(slot) = self.members.pop_front()
         {
             self.members.push_back(slot);
         }
     }
 
+    #[inline]
     fn pop(&mut self) -> Option<u32> {
         let slot = self.members.pop_front()?;
         if let Some(waits) = usize::try_from(slot).ok().and_then(|index| self.waits.get_mut(index)) {
