@@ -4,6 +4,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::num::NonZeroUsize;
 
 use bytes::Bytes;
 
@@ -281,7 +282,8 @@ impl ConnectOp {
 #[must_use]
 pub struct RecvOp {
     pub(crate) id: OpId,
-    pub(crate) max: usize,
+    /// Not zero, so that one that may wait is no larger than one that does.
+    pub(crate) max: NonZeroUsize,
 }
 
 impl RecvOp {
@@ -289,7 +291,7 @@ impl RecvOp {
     #[must_use]
     #[inline]
     pub const fn max(&self) -> usize {
-        self.max
+        self.max.get()
     }
 
     /// These bytes: at least one, at most [`RecvOp::max`]. The transport chooses the memory.

@@ -12,7 +12,7 @@ impl Connection {
         if !self.life.step(event) {
             return;
         }
-        self.ledger.reason.get_or_insert(reason);
+        self.rare().reason.get_or_insert(reason);
         if was_open {
             // One absolute deadline, set by the call, for all that follows.
             self.arm(Timeout::Closing, self.config.closing);
@@ -44,7 +44,7 @@ impl Connection {
             Life::Ending | Life::Closing | Life::Closed => false,
         };
         if settled {
-            self.ledger.reason.get_or_insert(CloseReason::Finished);
+            self.rare().reason.get_or_insert(CloseReason::Finished);
             self.enter_ending(LifeEvent::Settle);
         }
     }
@@ -69,10 +69,11 @@ impl Connection {
         if too_late {
             return;
         }
-        if self.ledger.reason.is_none() {
-            self.ledger.reason = Some(reason);
+        let rare = self.rare();
+        if rare.reason.is_none() {
+            rare.reason = Some(reason);
         } else {
-            self.rare().cut_short.get_or_insert(reason);
+            rare.cut_short.get_or_insert(reason);
         }
         self.abortive = true;
         self.enter_ending(LifeEvent::Abort);
@@ -89,11 +90,12 @@ impl Connection {
             (false, false) => Ending::Unconfirmed,
             (false, true) => Ending::Aborted,
         };
-        let (cut_short, undelivered, refused_completions) =
-            self.rare.as_ref().map(|rare| (rare.cut_short, rare.undelivered, rare.refused_completions)).unwrap_or_default();
+        let (reason, cut_short) = self.rare.as_ref().map(|rare| (rare.reason, rare.cut_short)).unwrap_or_default();
+        let (undelivered, refused_completions) =
+            self.rare.as_ref().map(|rare| (rare.undelivered, rare.refused_completions)).unwrap_or_default();
         CloseReport {
             ending,
-            reason: self.ledger.reason.unwrap_or(CloseReason::Finished),
+            reason: reason.unwrap_or(CloseReason::Finished),
             cut_short,
             received: self.ledger.received,
             undelivered,

@@ -57,10 +57,11 @@ pub struct Connection {
     timers: Timers,
     inbox: Inbox,
     ledger: Ledger,
+    stamps: Stamps,
     rare: Option<Box<Rare>>,
 }
 
-/// What most connections never have, apart, so that many idle ones stay small.
+/// What most connections do not have before they end, apart, so that many idle ones stay small.
 #[derive(Clone, Debug, Default)]
 struct Rare {
     /// Received and to be told later: it goes before everything in the [`Inbox`].
@@ -69,6 +70,8 @@ struct Rare {
     send_backoff: Backoff,
     /// Bytes of those that [`ConnectionConfig::closing`] lets be drained.
     drained: u64,
+    /// Why it ends, once it does.
+    reason: Option<CloseReason>,
     cut_short: Option<CloseReason>,
     /// Counted for the report, as is the next.
     undelivered: u64,
@@ -108,10 +111,8 @@ struct Inbox {
 /// What is counted for the report and decides nothing.
 #[derive(Clone, Debug, Default)]
 struct Ledger {
-    stamps: Stamps,
     received: u64,
     sent: u64,
-    reason: Option<CloseReason>,
 }
 
 impl Connection {
@@ -136,6 +137,7 @@ impl Connection {
             timers: Timers::NONE,
             inbox: Inbox::default(),
             ledger: Ledger::default(),
+            stamps: Stamps::new(),
             rare: None,
             config,
         };

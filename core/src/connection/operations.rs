@@ -1,5 +1,7 @@
 //! The next operation, derived from the state.
 
+use core::num::NonZeroUsize;
+
 use super::Connection;
 use crate::flight::Flight;
 use crate::state::{Life, LifeEvent, ReceiveHalf, SendEvent, SendHalf, Table};
@@ -34,7 +36,7 @@ impl Connection {
     #[inline]
     fn next_send(&mut self) -> Op {
         let chunks = self.queue.prepare();
-        let id = self.ledger.stamps.mint(self.socket, OpKind::Send);
+        let id = self.stamps.mint(self.socket, OpKind::Send);
         self.sending.submit(id);
         Op::Send(SendOp { id, chunks })
     }
@@ -43,7 +45,7 @@ impl Connection {
     #[inline(never)]
     fn next_shutdown(&mut self) -> Op {
         self.send.step(SendEvent::Shutdown);
-        let id = self.ledger.stamps.mint(self.socket, OpKind::Shutdown);
+        let id = self.stamps.mint(self.socket, OpKind::Shutdown);
         self.shutdown.submit(id);
         Op::Shutdown(ShutdownOp { id })
     }
@@ -59,11 +61,9 @@ impl Connection {
             ReceiveHalf::Discarding => self.config.receive_size,
             _ => 0,
         };
-        if max == 0 {
-            return None;
-        }
-        self.receive_size = max;
-        let id = self.ledger.stamps.mint(self.socket, OpKind::Recv);
+        let max = NonZeroUsize::new(max)?;
+        self.receive_size = max.get();
+        let id = self.stamps.mint(self.socket, OpKind::Recv);
         self.recv.submit(id);
         Some(Op::Recv(RecvOp { id, max }))
     }
@@ -79,7 +79,7 @@ impl Connection {
             .or_else(|| self.recv.cancel(socket, OpKind::Recv))
             .or_else(|| self.sending.cancel(socket, OpKind::Send))
             .or_else(|| self.shutdown.cancel(socket, OpKind::Shutdown))?;
-        let id = self.ledger.stamps.mint(socket, OpKind::Cancel);
+        let id = self.stamps.mint(socket, OpKind::Cancel);
         Some(Op::Cancel(CancelOp { id, target }))
     }
 
@@ -89,7 +89,7 @@ impl Connection {
             return None;
         }
         self.life.step(LifeEvent::Join);
-        let id = self.ledger.stamps.mint(self.socket, OpKind::Close);
+        let id = self.stamps.mint(self.socket, OpKind::Close);
         self.close.submit(id);
         // The peer's end may have come while the join was waiting.
         Some(Op::Close(CloseOp { id, abortive: self.abortive && !self.is_confirmed() }))

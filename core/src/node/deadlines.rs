@@ -10,16 +10,17 @@ use crate::Timestamp;
 /// is looked at and entered again at its deadline of then.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Deadlines {
-    heap: Vec<(Timestamp, u32)>,
+    heap: Vec<u32>,
     /// By member.
     entries: Vec<Entry>,
 }
 
-/// A member's entry in the heap.
+/// A member's entry.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    /// As in the heap: what is put off is told from what is brought forward without a look there. `NEVER` without an entry.
+    /// `NEVER` if the member is not in the heap.
     at: Timestamp,
+    /// Where it is there.
     place: u32,
 }
 
@@ -31,52 +32,46 @@ impl Deadlines {
     /// The member is to be looked at by `deadline`, or earlier.
     #[inline]
     pub(super) fn bring_forward(&mut self, member: u32, deadline: Timestamp) {
-        if deadline < self.entry(member).at {
-            self.enter(member, deadline);
+        let entry = self.entry(member);
+        if deadline < entry.at {
+            self.enter(member, entry, deadline);
         }
     }
 
     #[inline(never)]
-    fn enter(&mut self, member: u32, deadline: Timestamp) {
-        let entry = self.entry(member);
+    fn enter(&mut self, member: u32, entry: Entry, deadline: Timestamp) {
         let place = if entry.at == Timestamp::NEVER {
-            self.heap.push((deadline, member));
+            self.heap.push(member);
             self.heap.len().saturating_sub(1)
         } else {
             usize::try_from(entry.place).unwrap_or(usize::MAX)
         };
-        if let Some(entry) = self.heap.get_mut(place) {
-            entry.0 = deadline;
-        }
+        self.set_entry(member, Entry { at: deadline, place: 0 });
         self.note(place);
         self.sift_up(place);
     }
 
     pub(super) fn earliest(&self) -> Option<Timestamp> {
-        self.heap.first().map(|(at, _)| *at)
+        self.heap.first().map(|member| self.entry(*member).at)
     }
 
     /// Takes out one member whose entry is due.
     pub(super) fn take_due(&mut self, now: Timestamp) -> Option<u32> {
-        let (at, member) = *self.heap.first()?;
-        if !at.is_due(now) {
+        let member = *self.heap.first()?;
+        if !self.entry(member).at.is_due(now) {
             return None;
         }
-        let last = self.heap.len().saturating_sub(1);
-        self.heap.swap(0, last);
-        self.heap.pop();
+        self.heap.swap_remove(0);
         self.set_entry(member, Entry::NONE);
-        if !self.heap.is_empty() {
-            self.note(0);
-            self.sift_down(0);
-        }
+        self.note(0);
+        self.sift_down(0);
         Some(member)
     }
 
     fn sift_up(&mut self, mut place: usize) {
         while place > 0 {
             let parent = place.saturating_sub(1) >> 1;
-            if self.heap.get(parent) <= self.heap.get(place) {
+            if self.key(parent) <= self.key(place) {
                 return;
             }
             self.swap(parent, place);
@@ -90,8 +85,8 @@ impl Deadlines {
             let right = left.saturating_add(1);
             let mut least = place;
             for child in [left, right] {
-                if let (Some(entry), Some(smallest)) = (self.heap.get(child), self.heap.get(least))
-                    && entry < smallest
+                if let (Some(key), Some(smallest)) = (self.key(child), self.key(least))
+                    && key < smallest
                 {
                     least = child;
                 }
@@ -104,6 +99,11 @@ impl Deadlines {
         }
     }
 
+    /// What the heap is ordered by.
+    fn key(&self, place: usize) -> Option<(Timestamp, u32)> {
+        self.heap.get(place).map(|member| (self.entry(*member).at, *member))
+    }
+
     fn swap(&mut self, one: usize, other: usize) {
         self.heap.swap(one, other);
         self.note(one);
@@ -112,7 +112,8 @@ impl Deadlines {
 
     /// Notes where the member in this place is.
     fn note(&mut self, place: usize) {
-        if let Some((at, member)) = self.heap.get(place).copied() {
+        if let Some(member) = self.heap.get(place).copied() {
+            let at = self.entry(member).at;
             self.set_entry(member, Entry { at, place: u32::try_from(place).unwrap_or(u32::MAX) });
         }
     }

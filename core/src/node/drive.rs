@@ -17,8 +17,8 @@ impl<S: Service> Node<S> {
     }
 
     pub(super) fn each_supervisor(&mut self, now: Timestamp, mut act: impl FnMut(&mut Supervisor<S>, Timestamp)) {
-        for index in 0..self.members.supervisors().count() {
-            self.one_supervisor(now, SupervisorId(index), &mut act);
+        for id in self.members.supervisor_ids() {
+            self.one_supervisor(now, id, &mut act);
         }
     }
 

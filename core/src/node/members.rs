@@ -32,8 +32,8 @@ pub(super) enum Member<'a, S: Service> {
 /// What is in one slot.
 enum Seat<S: Service> {
     Empty,
-    Supervisor(usize),
-    Session { session: Box<Session<S::Handler>>, supervisor: usize },
+    Supervisor(SupervisorId),
+    Session { session: Box<Session<S::Handler>>, supervisor: SupervisorId },
 }
 
 pub(super) struct Members<S: Service> {
@@ -42,21 +42,28 @@ pub(super) struct Members<S: Service> {
     supervisors: Vec<(Supervisor<S>, SlotRange)>,
 }
 
+impl SupervisorId {
+    fn index(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
 impl<S: Service> Members<S> {
     pub(super) const fn new(first: u32) -> Self {
         Self { first, seats: Vec::new(), supervisors: Vec::new() }
     }
 
     pub(super) fn add_supervisor(&mut self, supervisor: Supervisor<S>, slots: SlotRange) -> SupervisorId {
-        let id = self.supervisors.len();
+        // Each has a slot at least, and there are fewer slots than this can count.
+        let id = SupervisorId(u32::try_from(self.supervisors.len()).unwrap_or(u32::MAX));
         self.supervisors.push((supervisor, slots));
         self.put(slots.first(), Seat::Supervisor(id));
-        SupervisorId(id)
+        id
     }
 
     pub(super) fn add_session(&mut self, supervisor: SupervisorId, session: Session<S::Handler>) {
         let slot = session.socket().slot();
-        self.put(slot, Seat::Session { session: Box::new(session), supervisor: supervisor.0 });
+        self.put(slot, Seat::Session { session: Box::new(session), supervisor });
     }
 
     pub(super) fn remove_session(&mut self, socket: SocketId) {
@@ -67,16 +74,21 @@ impl<S: Service> Members<S> {
 
     pub(super) fn supervisor_of(&self, socket: SocketId) -> Option<SupervisorId> {
         match self.seats.get(self.index(socket.slot())?)? {
-            Seat::Session { session, supervisor } if session.socket() == socket => Some(SupervisorId(*supervisor)),
+            Seat::Session { session, supervisor } if session.socket() == socket => Some(*supervisor),
             _ => None,
         }
     }
 
     pub(super) fn supervisor_at(&self, slot: u32) -> Option<SupervisorId> {
         match self.seats.get(self.index(slot)?)? {
-            Seat::Supervisor(id) => Some(SupervisorId(*id)),
+            Seat::Supervisor(id) => Some(*id),
             Seat::Empty | Seat::Session { .. } => None,
         }
+    }
+
+    /// The names of all supervisors.
+    pub(super) fn supervisor_ids(&self) -> impl Iterator<Item = SupervisorId> + use<S> {
+        (0..u32::try_from(self.supervisors.len()).unwrap_or(u32::MAX)).map(SupervisorId)
     }
 
     pub(super) fn supervisors(&self) -> impl Iterator<Item = &Supervisor<S>> {
@@ -84,12 +96,12 @@ impl<S: Service> Members<S> {
     }
 
     pub(super) fn supervisor(&self, id: SupervisorId) -> Option<&Supervisor<S>> {
-        self.supervisors.get(id.0).map(|(supervisor, _)| supervisor)
+        self.supervisors.get(id.index()).map(|(supervisor, _)| supervisor)
     }
 
     /// A supervisor and the slot under which it is scheduled.
     pub(super) fn supervisor_mut(&mut self, id: SupervisorId) -> Option<(u32, &mut Supervisor<S>)> {
-        self.supervisors.get_mut(id.0).map(|(supervisor, slots)| (slots.first(), supervisor))
+        self.supervisors.get_mut(id.index()).map(|(supervisor, slots)| (slots.first(), supervisor))
     }
 
     pub(super) fn sessions(&self) -> impl Iterator<Item = &Session<S::Handler>> {
@@ -119,7 +131,7 @@ impl<S: Service> Members<S> {
         let index = self.index(slot)?;
         match self.seats.get_mut(index)? {
             Seat::Empty => None,
-            Seat::Supervisor(id) => Some(Member::Supervisor(&mut self.supervisors.get_mut(*id)?.0)),
+            Seat::Supervisor(id) => Some(Member::Supervisor(&mut self.supervisors.get_mut(id.index())?.0)),
             Seat::Session { session, .. } => Some(Member::Session(session)),
         }
     }

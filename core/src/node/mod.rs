@@ -36,7 +36,7 @@ type Message<S> = <<S as Service>::Handler as Handler>::Message;
 
 /// One of a node's servers and clients.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct SupervisorId(usize);
+pub struct SupervisorId(u32);
 
 /// What a node tells its driver.
 #[derive(Clone, PartialEq, Eq, Debug)]

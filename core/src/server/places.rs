@@ -33,7 +33,7 @@ struct Place {
 #[derive(Clone, Copy, Debug)]
 enum State {
     /// A listener has it, to accept into.
-    Offered { listener: usize },
+    Offered { listener: u32 },
     /// A session is out.
     Live,
     /// Nobody wants the connection: it is being closed.
@@ -61,7 +61,7 @@ impl Places {
         if self.places.len() <= index {
             self.places.resize(index.saturating_add(1), None);
         }
-        *self.places.get_mut(index)? = Some(Place { socket, state: State::Offered { listener } });
+        *self.places.get_mut(index)? = Some(Place { socket, state: State::Offered { listener: u32::try_from(listener).ok()? } });
         self.used = self.used.saturating_add(1);
         Some(socket)
     }
@@ -98,7 +98,7 @@ impl Places {
     /// The listener whose accept holds this place.
     pub(super) fn offered_by(&self, socket: SocketId) -> Option<usize> {
         match self.state(socket)? {
-            State::Offered { listener } => Some(listener),
+            State::Offered { listener } => usize::try_from(listener).ok(),
             State::Live | State::Closing { .. } => None,
         }
     }
@@ -162,7 +162,7 @@ impl Places {
                 None => encode::byte(out, 0),
                 Some(State::Offered { listener }) => {
                     encode::byte(out, 1);
-                    encode::length(out, listener);
+                    encode::number(out, listener.into());
                 }
                 Some(State::Live) => encode::byte(out, 2),
                 Some(State::Closing { flight }) => {

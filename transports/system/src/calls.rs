@@ -4,7 +4,9 @@ use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use bytes::Bytes;
 use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags};
 use sansock::{
     AcceptOp, Address, BindOp, CloseOp, Completion, ConnectOp, Connected, CreateOp, Fault, FaultKind, ListenOp, OpKind,
     OptionName, RecvOp, RefusedOptions, SendOp, ShutdownOp, SocketOptions,
@@ -188,8 +190,11 @@ fn winsock_progress(code: i32) -> Progress {
     }
 }
 
-pub(crate) fn recv(socket: &Socket, op: RecvOp, buffer: &mut ReceiveBuffer) -> Attempt<RecvOp> {
-    match retrying(|| buffer.receive(op.max(), |room| io::Read::read(&mut &*socket, room))) {
+/// Straight to the system where there is a way: the C library's calls are points of cancellation, which costs more than all the rest of a
+/// small message here.
+#[inline]
+pub(crate) fn recv(socket: &TcpStream, op: RecvOp, buffer: &mut ReceiveBuffer) -> Attempt<RecvOp> {
+    match retrying(|| buffer.receive(op.max(), |room| Ok(rustix::net::recv(socket, room, RecvFlags::empty())?.0))) {
         Ok(data) if data.is_empty() => Attempt::Done(op.eof()),
         Ok(data) => Attempt::Done(op.data(data)),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Attempt::Again(op),
@@ -197,16 +202,11 @@ pub(crate) fn recv(socket: &Socket, op: RecvOp, buffer: &mut ReceiveBuffer) -> A
     }
 }
 
-pub(crate) fn send(socket: &Socket, op: SendOp) -> Attempt<SendOp> {
+#[inline]
+pub(crate) fn send(socket: &TcpStream, op: SendOp) -> Attempt<SendOp> {
     let result = match op.chunks() {
-        [chunk] => retrying(|| socket.send_with_flags(chunk, NO_SIGNAL)),
-        chunks => {
-            let mut slices = [IoSlice::new(&[]); sansock::MAX_CHUNKS];
-            for (slice, chunk) in slices.iter_mut().zip(chunks) {
-                *slice = IoSlice::new(chunk);
-            }
-            retrying(|| socket.send_vectored_with_flags(&slices[..chunks.len()], NO_SIGNAL))
-        }
+        [chunk] => retrying(|| Ok(rustix::net::send(socket, chunk, NO_SIGNAL)?)),
+        chunks => send_several(socket, chunks),
     };
     match result {
         Ok(count) => Attempt::Done(op.sent(count)),
@@ -215,8 +215,22 @@ pub(crate) fn send(socket: &Socket, op: SendOp) -> Attempt<SendOp> {
     }
 }
 
+#[inline(never)]
+fn send_several(socket: &TcpStream, chunks: &[Bytes]) -> io::Result<usize> {
+    let mut slices = [IoSlice::new(&[]); sansock::MAX_CHUNKS];
+    for (slice, chunk) in slices.iter_mut().zip(chunks) {
+        *slice = IoSlice::new(chunk);
+    }
+    // One bit, the same in both crates.
+    let flags = NO_SIGNAL.bits().cast_signed();
+    retrying(|| SockRef::from(socket).send_vectored_with_flags(&slices[..chunks.len()], flags))
+}
+
 /// Where it exists, no signal: a peer that is gone is an error like any other.
-const NO_SIGNAL: i32 = if cfg!(any(target_os = "linux", target_os = "android", target_os = "freebsd")) { 0x4000 } else { 0 };
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+const NO_SIGNAL: SendFlags = SendFlags::empty();
 
 pub(crate) fn shutdown(socket: &Socket, op: ShutdownOp) -> Completion {
     match socket.shutdown(Shutdown::Write) {
@@ -274,6 +288,7 @@ fn socket_address(address: Address) -> Result<SockAddr, Fault> {
 }
 
 /// A signal is no news for a call that does not wait.
+#[inline]
 fn retrying<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {

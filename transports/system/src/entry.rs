@@ -72,9 +72,19 @@ impl Entry {
     }
 
     /// Tries again the receive that waits, if it is worth a try.
+    #[inline]
     pub(crate) fn retry_recv(&mut self, buffer: &mut ReceiveBuffer) -> Option<Completion> {
-        let op = self.recv.take_if(|_| self.ready.readable)?;
+        if !self.ready.readable {
+            return None;
+        }
+        let op = self.recv.take()?;
         self.recv(op, buffer)
+    }
+
+    /// True if a receive is all that can wait.
+    #[inline]
+    pub(crate) fn only_receives(&self) -> bool {
+        self.rare.is_none()
     }
 
     /// Tries again the connect or send that waits, if it is worth a try.
@@ -96,13 +106,14 @@ impl Entry {
         self.send(op)
     }
 
+    #[inline]
     pub(crate) fn recv(&mut self, op: RecvOp, buffer: &mut ReceiveBuffer) -> Option<Completion> {
         if !self.ready.readable {
             self.recv = Some(op);
             return None;
         }
         let max = op.max();
-        match calls::recv(&SockRef::from(&*self.handle), op, buffer) {
+        match calls::recv(&self.handle, op, buffer) {
             Attempt::Done(done) => {
                 // Less than asked for is all there was: a second receive would only say so.
                 if let sansock::Outcome::Data(data) = done.outcome() {
@@ -120,13 +131,14 @@ impl Entry {
         }
     }
 
+    #[inline]
     pub(crate) fn send(&mut self, op: SendOp) -> Option<Completion> {
         if !self.ready.writable {
             self.rare().send = Some(op);
             return None;
         }
         let asked = op.asked();
-        match calls::send(&SockRef::from(&*self.handle), op) {
+        match calls::send(&self.handle, op) {
             Attempt::Done(done) => {
                 if let sansock::Outcome::Sent(count) = done.outcome() {
                     self.ready.writable = *count == asked;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
-use sansock::{Completion, Machine, Op, OpKind, Output, SocketId, Timestamp};
+use sansock::{Completion, Machine, Op, Output, SocketId, Timestamp};
 
 use crate::{Clock, Handle, Interest, Ready, Sockets};
 
@@ -146,10 +146,14 @@ impl<M: Machine, R: Registry> Reactor<M, R> {
     pub fn ready(&mut self, token: usize, ready: Ready) {
         let Some(entry) = u32::try_from(token).ok().and_then(|slot| self.sockets.entry_at(slot)) else { return };
         let socket = entry.id;
-        let unwanted = ready.directions().without(entry.interest());
-        if self.trigger == Trigger::Oneshot {
-            entry.watched = Interest::NONE;
-        }
+        let unwanted = match self.trigger {
+            Trigger::Level => ready.directions().without(entry.interest()),
+            Trigger::Edge => Interest::NONE,
+            Trigger::Oneshot => {
+                entry.watched = Interest::NONE;
+                Interest::NONE
+            }
+        };
         entry.note(ready);
         while let Some(done) = self.sockets.retry(socket) {
             self.complete(done);
@@ -187,13 +191,17 @@ impl<M: Machine, R: Registry> Reactor<M, R> {
     }
 
     fn submit(&mut self, op: Op) {
+        // Where an operation that waits will wait.
         let socket = match &op {
+            Op::Recv(op) => op.socket(),
+            Op::Send(op) => op.socket(),
             Op::Accept(op) => op.listener(),
+            Op::Close(op) => {
+                self.forget(op.socket());
+                op.socket()
+            }
             op => op.socket(),
         };
-        if op.kind() == OpKind::Close {
-            self.forget(socket);
-        }
         match self.sockets.submit(op) {
             Some(done) => self.complete(done),
             None => self.watch(socket),
@@ -234,6 +242,9 @@ impl<M: Machine, R: Registry> Reactor<M, R> {
 
     /// These directions were reported and nobody waited: they are no longer watched, unless somebody waits by now.
     fn narrow(&mut self, socket: SocketId, unwanted: Interest) {
+        if unwanted.is_none() {
+            return;
+        }
         let Some(entry) = self.sockets.entry(socket) else { return };
         let unwanted = unwanted.without(entry.interest());
         let left = entry.watched.without(unwanted);

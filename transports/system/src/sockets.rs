@@ -107,16 +107,25 @@ impl Sockets {
     ///
     /// Before a [`CloseOp`](sansock::CloseOp) is handed in, the loop forgets its registration of the socket.
     pub fn submit(&mut self, op: Op) -> Option<Completion> {
-        let missing = FaultKind::BadDescriptor.into();
         match op {
+            // What happens with every message comes first.
             Op::Recv(op) => match find(&mut self.entries, self.first, op.socket()) {
                 Some(entry) => entry.recv(op, &mut self.buffer),
-                None => Some(op.failed(missing)),
+                None => Some(op.failed(FaultKind::BadDescriptor.into())),
             },
             Op::Send(op) => match self.entry(op.socket()) {
                 Some(entry) => entry.send(op),
-                None => Some(op.failed(missing)),
+                None => Some(op.failed(FaultKind::BadDescriptor.into())),
             },
+            op => self.submit_rare(op),
+        }
+    }
+
+    #[inline(never)]
+    fn submit_rare(&mut self, op: Op) -> Option<Completion> {
+        let missing = FaultKind::BadDescriptor.into();
+        match op {
+            Op::Recv(_) | Op::Send(_) => self.submit(op),
             Op::Accept(op) => self.accept(op),
             Op::Connect(op) => match self.entry(op.socket()) {
                 Some(entry) => entry.connect(op),
@@ -170,7 +179,13 @@ impl Sockets {
     /// `None`.
     pub fn retry(&mut self, socket: SocketId) -> Option<Completion> {
         let entry = find(&mut self.entries, self.first, socket)?;
-        if let Some(done) = entry.retry_recv(&mut self.buffer).or_else(|| entry.retry_write()) {
+        if let Some(done) = entry.retry_recv(&mut self.buffer) {
+            return Some(done);
+        }
+        if entry.only_receives() {
+            return None;
+        }
+        if let Some(done) = entry.retry_write() {
             return Some(done);
         }
         let op = entry.next_accept()?;
@@ -277,11 +292,13 @@ impl Sockets {
         self.entries.get(self.index(socket)?)?.as_ref().filter(|entry| entry.id == socket)
     }
 
+    #[inline]
     pub(crate) fn entry(&mut self, socket: SocketId) -> Option<&mut Entry> {
         find(&mut self.entries, self.first, socket)
     }
 
     /// Whoever is in this slot.
+    #[inline]
     pub(crate) fn entry_at(&mut self, slot: u32) -> Option<&mut Entry> {
         let index = slot.checked_sub(self.first)? as usize;
         self.entries.get_mut(index)?.as_mut()
@@ -293,6 +310,7 @@ impl Sockets {
 }
 
 /// [`Sockets::entry`], for when another field is borrowed too.
+#[inline]
 fn find(entries: &mut [Option<Entry>], first: u32, socket: SocketId) -> Option<&mut Entry> {
     let index = socket.slot().checked_sub(first)? as usize;
     entries.get_mut(index)?.as_mut().filter(|entry| entry.id == socket)
