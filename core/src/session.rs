@@ -236,6 +236,8 @@ impl<H: Handler> Session<H> {
 impl<H: Handler> Machine for Session<H> {
     type Event = SessionEvent<H::Message>;
 
+    // Half the instructions of `map`, through which the operation is moved once more.
+    #[allow(clippy::manual_map)]
     fn poll(&mut self) -> Option<Output<Self::Event>> {
         if self.has_events() {
             return self.next_event().map(Output::Event);

@@ -6,7 +6,7 @@
 #![allow(unsafe_code, reason = "what the kernel reads and writes must outlive its operation, and only we can say that it does")]
 
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
@@ -14,19 +14,19 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use io_uring::types::{BufRingEntry, Fd, SubmitArgs, Timespec};
+use io_uring::types::{BufRingEntry, CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
-use sansock::{
-    AcceptOp, Completion, Machine, Node, NodeEvent, Op, OpId, OpKind, Outcome, Output, Peer, RecvOp, SendOp, ServerConfig,
-    ServerReport, SlotRange, SocketId, Verdict,
-};
-use sansock_system::{CatchPanics, Clock, Sockets, fault};
+use sansock::{ListenerConfig, Node, NodeEvent, OpId, OpKind, Peer, SendOp, ServerConfig, ServerReport, SlotRange, Verdict};
+use sansock_system::{CatchPanics, Finished, Handle, Proactor, Queue};
 use sansock_tests::echo::Echo;
 
 /// How long a drain may take.
 const DRAIN: Duration = Duration::from_secs(10);
-/// No operation has this name: its four bits of a kind name none.
+/// No operation has these names: their four bits of a kind name none.
 const SIGNAL: u64 = u64::MAX;
+const CANCEL: u64 = u64::MAX - 1;
+/// So many accepts are in flight: connections that come at once need one turn of the loop.
+const ACCEPTS: usize = 16;
 
 /// The benchmark calls it too.
 pub(crate) fn main() -> ExitCode {
@@ -61,45 +61,35 @@ fn options() -> Result<(SocketAddr, usize), String> {
 fn serve(address: SocketAddr, limit: usize) -> io::Result<ServerReport> {
     let mut ring = Ring::new().map_err(|error| io::Error::other(format!("this kernel has no io_uring to use: {error}")))?;
     let mut signals = signals()?;
-    let clock = Clock::new();
-    let mut node = Node::new(SlotRange::ALL);
-    let config = ServerConfig::new(address).max_connections(limit).map_err(io::Error::other)?;
-    let echo = CatchPanics::new(|_: &Peer| Verdict::Accept(Echo::default()));
-    node.serve(clock.now(), config, echo).map_err(io::Error::other)?;
     let readable = rustix::event::PollFlags::IN.bits().into();
-    ring.push(&opcode::PollAdd::new(Fd(signals.as_raw_fd()), readable).multi(true).build().user_data(SIGNAL))?;
+    ring.push(opcode::PollAdd::new(Fd(signals.as_raw_fd()), readable).multi(true).build(), SIGNAL)?;
+    let mut proactor = Proactor::new(Node::new(SlotRange::ALL), ring);
+    let listener = ListenerConfig::new(address).accepts(ACCEPTS).map_err(io::Error::other)?;
+    let config = ServerConfig::new(address).listeners(vec![listener]).and_then(|config| config.max_connections(limit));
+    let echo = CatchPanics::new(|_: &Peer| Verdict::Accept(Echo::default()));
+    proactor.call(|node, now| node.serve(now, config.map_err(io::Error::other)?, echo).map_err(io::Error::other))?;
     let mut draining = false;
     loop {
-        while let Some(output) = node.poll() {
-            match output {
-                Output::Submit(op) => {
-                    if let Some(done) = ring.submit(op)? {
-                        node.complete(clock.now(), done).map_err(io::Error::other)?;
-                    }
-                }
-                Output::Event(NodeEvent::Listening { local: Some(local), .. }) => println!("listening on {local}"),
-                Output::Event(NodeEvent::ServerStopped { report, .. }) => return Ok(report),
-                Output::Event(_) => {}
+        while let Some(event) = proactor.next_event() {
+            match event {
+                NodeEvent::Listening { local: Some(local), .. } => println!("listening on {local}"),
+                NodeEvent::ServerStopped { report, .. } => return Ok(report),
+                _ => {}
             }
         }
-        // The deadline is read again each time: any call may have moved it.
-        ring.wait(node.deadline().map(|deadline| clock.until(deadline)))?;
-        let now = clock.now();
-        while let Some(entry) = ring.next() {
+        let timeout = proactor.timeout();
+        proactor.queue().wait(timeout)?;
+        while let Some(entry) = proactor.queue().next() {
             if entry.user_data() == SIGNAL {
                 while matches!(signals.read(&mut [0; 1]), Ok(1..)) {
-                    if draining {
-                        node.stop(now)
-                    } else {
-                        node.drain(now, now + DRAIN)
-                    }
+                    proactor.call(|node, now| if draining { node.stop(now) } else { node.drain(now, now + DRAIN) });
                     draining = true;
                 }
-            } else if let Some(done) = ring.complete(&entry)? {
-                node.complete(now, done).map_err(io::Error::other)?;
+            } else {
+                let finished = proactor.queue().finished(&entry);
+                proactor.finished(entry.user_data(), finished);
             }
         }
-        node.handle_timeout(now);
     }
 }
 
@@ -113,14 +103,10 @@ fn signals() -> io::Result<UnixStream> {
     Ok(receiver)
 }
 
-/// The ring, and what the kernel uses while an operation is in flight. Fields are dropped in this order: the ring first.
+/// The ring, and the memory that the kernel receives into.
 struct Ring {
     ring: IoUring,
-    sockets: Sockets,
     buffers: Buffers,
-    /// What is being sent, by slot: the bytes belong to the operation until it completes.
-    sends: Vec<Option<SendOp>>,
-    accepts: Vec<AcceptOp>,
 }
 
 impl Ring {
@@ -128,106 +114,14 @@ impl Ring {
         // One thread, and completions when we ask for them: the kernel need not interrupt us.
         let ring = IoUring::builder().setup_single_issuer().setup_defer_taskrun().setup_cqsize(4096).build(1024)?;
         let buffers = Buffers::new(&ring)?;
-        Ok(Self { ring, sockets: Sockets::new(), buffers, sends: Vec::new(), accepts: Vec::new() })
+        Ok(Self { ring, buffers })
     }
 
-    /// Starts an operation. `Some` is its completion; otherwise it is in the ring.
-    fn submit(&mut self, op: Op) -> io::Result<Option<Completion>> {
-        let id = op.id();
-        let entry = match op {
-            Op::Recv(op) => self.recv(&op),
-            Op::Send(op) => self.send(op),
-            Op::Accept(op) if op.wait() => self.accept(op),
-            Op::Cancel(op) => opcode::AsyncCancel::new(op.target().as_u64()).build(),
-            // The rest is rare, or does not wait. In the ring, a socket that does not block would fail instead of waiting.
-            Op::Accept(op) => {
-                let (listener, slot) = (op.listener(), op.slot());
-                self.set_nonblocking(listener, true)?;
-                let done = self.sockets.submit(Op::Accept(op));
-                self.set_nonblocking(slot, false)?;
-                return Ok(done);
-            }
-            op => {
-                let done = self.sockets.submit(op);
-                if id.kind() == OpKind::Create {
-                    self.set_nonblocking(id.socket(), false)?;
-                }
-                return Ok(done);
-            }
-        };
-        self.push(&entry.user_data(id.as_u64()))?;
-        Ok(None)
-    }
-
-    fn next(&mut self) -> Option<cqueue::Entry> {
-        self.ring.completion().next()
-    }
-
-    /// What came of an operation; `None` for a cancel, which has no completion.
-    fn complete(&mut self, entry: &cqueue::Entry) -> io::Result<Option<Completion>> {
-        let id = OpId::from_u64(entry.user_data()).ok_or_else(|| io::Error::other("the kernel returned a name we never gave"))?;
-        let data = cqueue::buffer_select(entry.flags()).map(|buffer| self.buffers.take(buffer, entry.result()));
-        let outcome = match (id.kind(), u32::try_from(entry.result())) {
-            (OpKind::Cancel, _) => return Ok(None),
-            (OpKind::Accept, Ok(_)) => return Ok(self.accepted(id, entry.result())),
-            (OpKind::Recv, Ok(1..)) => Outcome::Data(data.unwrap_or_default()),
-            (OpKind::Recv, Ok(0)) => Outcome::Eof,
-            (OpKind::Send, Ok(count)) => Outcome::Sent(count as usize),
-            (kind, _) => Outcome::Failed(fault::from_errno(-entry.result(), kind)),
-        };
-        match id.kind() {
-            OpKind::Send => self.sends[id.socket().slot() as usize] = None,
-            OpKind::Accept => self.accepts.retain(|op| op.id() != id),
-            _ => {}
-        }
-        Ok(Some(Completion::from_raw(id, outcome)))
-    }
-
-    /// The kernel chooses one of our buffers when there is something to put into it, so an idle connection needs none.
-    fn recv(&self, op: &RecvOp) -> squeue::Entry {
-        let length = op.max().min(BUFFER) as u32;
-        let entry = opcode::Recv::new(self.fd(op.socket()), std::ptr::null_mut(), length).ioprio(POLL_FIRST).buf_group(GROUP);
-        entry.build().flags(squeue::Flags::BUFFER_SELECT)
-    }
-
-    /// The first chunk is enough: what is left comes with the next operation.
-    fn send(&mut self, op: SendOp) -> squeue::Entry {
-        let chunk = &op.chunks()[0];
-        let length = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
-        let entry = opcode::Send::new(self.fd(op.socket()), chunk.as_ptr(), length).flags(NO_SIGNAL).build();
-        let slot = op.socket().slot() as usize;
-        if self.sends.len() <= slot {
-            self.sends.resize_with(slot + 1, || None);
-        }
-        self.sends[slot] = Some(op);
-        entry
-    }
-
-    fn accept(&mut self, op: AcceptOp) -> squeue::Entry {
-        let entry = opcode::Accept::new(self.fd(op.listener()), std::ptr::null_mut(), std::ptr::null_mut());
-        self.accepts.push(op);
-        entry.flags(rustix::net::SocketFlags::CLOEXEC.bits().cast_signed()).build()
-    }
-
-    fn accepted(&mut self, id: OpId, fd: i32) -> Option<Completion> {
-        // SAFETY: the kernel made this descriptor for us.
-        let stream = TcpStream::from(unsafe { OwnedFd::from_raw_fd(fd) });
-        let place = self.accepts.iter().position(|op| op.id() == id)?;
-        let peer = stream.peer_addr().ok();
-        Some(self.sockets.insert_accepted(self.accepts.swap_remove(place), stream, peer))
-    }
-
-    fn fd(&self, socket: SocketId) -> Fd {
-        Fd(self.sockets.handle(socket).map_or(-1, |handle| handle.as_raw_fd()))
-    }
-
-    fn set_nonblocking(&self, socket: SocketId, on: bool) -> io::Result<()> {
-        self.sockets.handle(socket).map_or(Ok(()), |handle| handle.set_nonblocking(on))
-    }
-
-    fn push(&mut self, entry: &squeue::Entry) -> io::Result<()> {
-        // SAFETY: `sends` and `buffers` keep what the entry points to until its completion was seen, and outlive the ring.
-        while unsafe { self.ring.submission().push(entry) }.is_err() {
+    fn push(&mut self, entry: squeue::Entry, name: u64) -> io::Result<()> {
+        let entry = entry.user_data(name);
+        // SAFETY: what the entry points to is in `buffers`, or in a `SendOp` that the proactor keeps until its completion was seen. All is
+        // cancelled before either is dropped.
+        while unsafe { self.ring.submission().push(&entry) }.is_err() {
             self.ring.submit()?;
         }
         Ok(())
@@ -246,11 +140,66 @@ impl Ring {
             Err((_, error)) => Err(error),
         }
     }
+
+    fn next(&mut self) -> Option<cqueue::Entry> {
+        self.ring.completion().next()
+    }
+
+    fn finished(&mut self, entry: &cqueue::Entry) -> Finished {
+        let data = cqueue::buffer_select(entry.flags()).map(|buffer| self.buffers.take(buffer, entry.result()));
+        match (OpId::from_u64(entry.user_data()).map(OpId::kind), entry.result()) {
+            (Some(OpKind::Recv), 1..) => Finished::Received { data: data.unwrap_or_default(), more: cqueue::more(entry.flags()) },
+            (Some(OpKind::Recv), 0) => Finished::Ended,
+            (Some(OpKind::Recv), NO_BUFFER) => Finished::Starved,
+            (Some(OpKind::Send), count @ 0..) => Finished::Sent(count as usize),
+            // SAFETY: the kernel made this descriptor for us.
+            (Some(OpKind::Accept), fd @ 0..) => Finished::Accepted(unsafe { OwnedFd::from_raw_fd(fd) }.into()),
+            (_, 0..) => Finished::Done,
+            (_, error) => Finished::Failed(-error),
+        }
+    }
+}
+
+impl Queue for Ring {
+    /// The kernel chooses one of our buffers when there is something to put into it, so an idle connection needs none.
+    fn receive(&mut self, handle: &Handle, name: u64) -> io::Result<()> {
+        self.push(opcode::RecvMulti::new(fd(handle), GROUP).build(), name)
+    }
+
+    /// The first chunk is enough: what is left comes with the next operation.
+    fn send(&mut self, handle: &Handle, op: &SendOp, name: u64) -> io::Result<()> {
+        let chunk = &op.chunks()[0];
+        let length = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
+        self.push(opcode::Send::new(fd(handle), chunk.as_ptr(), length).flags(NO_SIGNAL).build(), name)
+    }
+
+    fn accept(&mut self, listener: &Handle, name: u64) -> io::Result<()> {
+        let entry = opcode::Accept::new(fd(listener), std::ptr::null_mut(), std::ptr::null_mut());
+        self.push(entry.flags(rustix::net::SocketFlags::CLOEXEC.bits().cast_signed()).build(), name)
+    }
+
+    fn writable(&mut self, handle: &Handle, name: u64) -> io::Result<()> {
+        self.push(opcode::PollAdd::new(fd(handle), rustix::event::PollFlags::OUT.bits().into()).build(), name)
+    }
+
+    fn cancel(&mut self, name: u64) -> io::Result<()> {
+        self.push(opcode::AsyncCancel::new(name).build(), CANCEL)
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        // The kernel must not write into memory that is gone; if there is nothing to cancel, that is an error.
+        let _ = self.ring.submitter().register_sync_cancel(None, CancelBuilder::any().all());
+    }
+}
+
+fn fd(handle: &Handle) -> Fd {
+    Fd(handle.as_raw_fd())
 }
 
 const NO_SIGNAL: i32 = rustix::net::SendFlags::NOSIGNAL.bits().cast_signed();
-/// `IORING_RECVSEND_POLL_FIRST`: most receives are asked for when nothing is there yet.
-const POLL_FIRST: u16 = 1;
+const NO_BUFFER: i32 = -rustix::io::Errno::NOBUFS.raw_os_error();
 const GROUP: u16 = 0;
 /// As many buffers as fit one page of the ring that lends them, each as large as a receive.
 const BUFFERS: u16 = 256;

@@ -36,6 +36,30 @@ fn an_accept_waits_and_names_the_place_it_was_offered() {
     assert!(!drive.machine().wants_slot());
 }
 
+#[test]
+fn as_many_accepts_are_in_flight_as_the_configuration_says_and_a_sweep_has_one() {
+    let mut drive = Drive::listens(listener_at(80).accepts(3).unwrap());
+    for slot in 1..=3 {
+        assert!(drive.machine().wants_slot());
+        drive.offer(slot);
+    }
+    assert!(!drive.machine().wants_slot());
+    let accepts: Vec<_> = drive.all(OpKind::Accept);
+    assert_eq!(accepts.len(), 3);
+    drive.complete(accepts[1], Outcome::Connected(CONNECTED.into()));
+    assert_eq!(drive.events(), [ListenerEvent::Accepted { slot: name(2), connected: CONNECTED }]);
+    assert!(drive.machine().wants_slot());
+    // Those that wait are cancelled first, and give their places back.
+    drive.call(|listener, now| listener.sweep(now));
+    for accept in [accepts[0], accepts[2]] {
+        drive.complete(accept, refused(FaultKind::Cancelled));
+    }
+    assert!(drive.machine().wants_slot());
+    drive.offer(4);
+    assert!(!drive.machine().wants_slot());
+    assert_eq!(listener_at(80).accepts(0).unwrap_err().field(), "accepts");
+}
+
 // X35: a peer that has gone again has no address.
 #[test]
 fn x035_a_connection_whose_peer_is_not_known_is_accepted() {

@@ -17,6 +17,7 @@ pub struct ListenerConfig {
     pub(crate) retry_first: Duration,
     pub(crate) retry_most: Duration,
     pub(crate) sweep: usize,
+    pub(crate) accepts: usize,
 }
 
 impl ListenerConfig {
@@ -30,6 +31,7 @@ impl ListenerConfig {
             retry_first: Duration::from_millis(5),
             retry_most: Duration::from_secs(1),
             sweep: 1024,
+            accepts: 1,
         }
     }
 
@@ -67,6 +69,20 @@ impl ListenerConfig {
             Ok(_) => Err(ConfigError::new("retry", "the longest delay must not be below the first")),
             Err(error) => Err(error),
         }
+    }
+
+    /// How many accepts may be in flight at a time. Default 1: a transport that asks the system whether somebody is there needs no more.
+    /// One that leaves the accepts to the system (io_uring, completion ports) takes as many connections without a turn of its loop for
+    /// each. Each holds a place of [`ServerConfig::max_connections`], and there are never more of them than free places.
+    ///
+    /// # Errors
+    /// Zero.
+    pub const fn accepts(mut self, accepts: usize) -> Result<Self, ConfigError> {
+        match at_least_one("accepts", accepts) {
+            Ok(accepts) => self.accepts = accepts,
+            Err(error) => return Err(error),
+        }
+        Ok(self)
     }
 
     /// The most connections that a drain still takes from the system's queue before it closes the listener. Default 1024, the

@@ -13,7 +13,8 @@
 //!
 //! [`Node`] is the machine for a loop on one thread: servers, clients and all their sessions as one value. Here it serves one
 //! connection of a transport that stands in a few lines; over real sockets, `start` would make the system calls and keep what
-//! would block, as `Sockets` of the crate `sansock-system` does.
+//! would block, as `Sockets` of the crate `sansock-system` does. All but the poller of a loop over real sockets is there too: `Reactor` where a
+//! poller says that a socket is ready (epoll, kqueue, `poll`), `Proactor` where the kernel carries operations out (io_uring, completion ports).
 //!
 //! ```
 //! use bytes::Bytes;
@@ -124,10 +125,13 @@
 //! # Mistakes to avoid
 //!
 //! - **A deadline that is read once.** Any call may move it, and often brings it forward. Read it each time before waiting.
+//! - **Lost wake-ups.** An edge-triggered poller reports a change once, whether or not anybody waits for it then: keep what it said until a
+//!   try would block. What other threads and signal handlers have to say must end the wait, or it is heard after the next message.
 //! - **Time-outs before completions.** A peer that answered in time would be timed out because the loop was late.
 //! - **Watching sockets that nobody waits for.** A level-triggered poller reports a hang-up on such a socket for ever. Watch a
 //!   socket only while an operation waits for it, or tell the machine with [`Machine::broken`].
-//! - **Closing early.** A descriptor is closed by `Close` and nothing else, and the poller forgets it before that.
+//! - **Closing early.** `Close` is a join: it comes when nothing else of the socket is in flight. A descriptor is closed by it and nothing
+//!   else, and the poller forgets it before that.
 //! - **A cancel that is ignored.** The operation that it names is completed promptly; the close waits for it.
 //! - **Dropped tokens.** An operation that is kept nowhere is never completed.
 //! - **Errors that are passed on as they are.** "Interrupted" and "would block" are no faults: the first is tried again, the

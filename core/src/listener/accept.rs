@@ -10,10 +10,13 @@ use crate::{AcceptClass, Connected, Fault, FaultKind, Misuse, OpKind, Outcome, S
 const STREAK_LIMIT: u8 = 16;
 
 impl Listener {
-    /// True if the listener could accept one more connection now: it is listening, not backing off, and has no offer in use.
+    /// True if the listener could accept one more connection now: it is listening, not backing off, and has fewer offers in use than
+    /// [`ListenerConfig::accepts`](crate::ListenerConfig::accepts). A sweep takes one after another, since the first that finds nobody ends
+    /// it.
     #[must_use]
     pub fn wants_slot(&self) -> bool {
-        self.is_accepting() && self.offers.is_empty() && !self.is_backing_off()
+        let most = if self.life == ListenerLife::Sweeping { 1 } else { self.config.accepts };
+        self.is_accepting() && self.offers.len() < most && !self.is_backing_off()
     }
 
     /// Offers a place: the name of a socket that does not exist yet.

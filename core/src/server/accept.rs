@@ -92,24 +92,34 @@ impl<S: Service> Server<S> {
         if !self.announced {
             return;
         }
-        let count = self.listeners.len();
-        for step in 0..count {
-            let index = self.turn.saturating_add(step).checked_rem(count).unwrap_or(0);
-            let Some(listener) = self.listeners.get_mut(index).filter(|listener| listener.wants_slot()) else { continue };
-            let Some(slot) = self.places.offer(index) else {
-                // If every place is taken by a session, nobody can be served: what is queued will see a reset rather than wait for
-                // nothing.
-                if !self.places.will_have_free() {
-                    listener.end_sweep(self.now);
-                }
-                continue;
-            };
-            if listener.offer(self.now, slot).is_err() {
-                self.places.give_back(slot);
-            }
-            if !self.places.has_free() {
-                self.turn = index.saturating_add(1).checked_rem(count).unwrap_or(0);
+        // One to each in turn, so that all get some of what there is.
+        let mut offered = true;
+        while offered {
+            offered = false;
+            let (first, count) = (self.turn, self.listeners.len());
+            for step in 0..count {
+                offered |= self.offer_place(first.saturating_add(step).checked_rem(count).unwrap_or(0));
             }
         }
+    }
+
+    /// True if the listener got a place.
+    fn offer_place(&mut self, index: usize) -> bool {
+        let Some(listener) = self.listeners.get_mut(index).filter(|listener| listener.wants_slot()) else { return false };
+        let Some(slot) = self.places.offer(index) else {
+            // If every place is taken by a session, nobody can be served: what is queued will see a reset rather than wait for nothing.
+            if !self.places.will_have_free() {
+                listener.end_sweep(self.now);
+            }
+            return false;
+        };
+        if listener.offer(self.now, slot).is_err() {
+            self.places.give_back(slot);
+            return false;
+        }
+        if !self.places.has_free() {
+            self.turn = index.saturating_add(1).checked_rem(self.listeners.len()).unwrap_or(0);
+        }
+        true
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 
-use sansock::{AcceptOp, Completion, ConnectOp, Fault, OpId, OpKind, RecvOp, SendOp, SocketId};
+use sansock::{AcceptOp, Completion, ConnectOp, Fault, OpId, OpKind, Outcome, RecvOp, SendOp, SocketId};
 use socket2::SockRef;
 
 use crate::buffer::ReceiveBuffer;
@@ -33,6 +33,8 @@ struct Rare {
     connect: Option<ConnectOp>,
     accepts: VecDeque<AcceptOp>,
     local: Option<SocketAddr>,
+    /// What has come before it was asked for: only where the kernel receives of its own accord.
+    early: VecDeque<Outcome>,
 }
 
 /// What is known of the socket since it was last tried.
@@ -224,6 +226,52 @@ impl Entry {
         None.or_else(|| rare.send.take().map(|op| op.failed(fault(OpKind::Send))))
             .or_else(|| rare.connect.take().map(|op| op.failed(fault(OpKind::Connect))))
             .or_else(|| rare.accepts.pop_front().map(|op| op.failed(fault(OpKind::Accept))))
+    }
+
+    /// The receive waits for what the kernel has to say.
+    pub(crate) fn wait_to_receive(&mut self, op: RecvOp) {
+        self.recv = Some(op);
+    }
+
+    pub(crate) fn waits_to_receive(&self) -> bool {
+        self.recv.is_some()
+    }
+
+    /// The receive that waits, if one does.
+    pub(crate) fn stop_waiting(&mut self) -> Option<RecvOp> {
+        self.recv.take()
+    }
+
+    /// As much of what came as was asked for; the rest has come early.
+    pub(crate) fn keep_rest(&mut self, outcome: Outcome, max: usize) -> Outcome {
+        match outcome {
+            Outcome::Data(mut data) if data.len() > max => {
+                let asked = data.split_to(max);
+                self.come_early(Outcome::Data(data));
+                Outcome::Data(asked)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Something came that was not asked for.
+    pub(crate) fn come_early(&mut self, outcome: Outcome) {
+        self.rare().early.push_back(outcome);
+    }
+
+    /// What came first, as far as it fits.
+    pub(crate) fn take_early(&mut self, max: usize) -> Option<Outcome> {
+        let early = &mut self.rare.as_deref_mut()?.early;
+        match early.front_mut()? {
+            Outcome::Data(data) if data.len() > max => Some(Outcome::Data(data.split_to(max))),
+            _ => early.pop_front(),
+        }
+    }
+
+    /// How many bytes came that nobody has asked for.
+    pub(crate) fn early_bytes(&self) -> usize {
+        let early = self.rare.iter().flat_map(|rare| &rare.early);
+        early.map(|outcome| if let Outcome::Data(data) = outcome { data.len() } else { 0 }).sum()
     }
 
     fn rare(&mut self) -> &mut Rare {

@@ -1,5 +1,6 @@
 //! The operating system's sockets for [`sansock`]: the mechanism that every real transport, and an event loop of your own, share.
 //!
+//! - [`Reactor`] is an event loop without its poller, [`Proactor`] one without its queue for the kernel (io_uring, completion ports).
 //! - [`Sockets`] keeps real, non-blocking sockets under the names that the core gives them, carries out operations, and keeps those
 //!   that would block until the socket is ready.
 //! - [`fault`] turns errno and Winsock codes into [`sansock::Fault`]s.
@@ -58,11 +59,13 @@ mod entry;
 pub mod fault;
 mod guard;
 mod observer;
+mod proactor;
 mod reactor;
 mod sockets;
 
 pub use clock::Clock;
 pub use guard::CatchPanics;
 pub use observer::Observer;
+pub use proactor::{Finished, Proactor, Queue};
 pub use reactor::{Reactor, Registry, Trigger};
 pub use sockets::{Handle, Interest, Ready, Sockets};

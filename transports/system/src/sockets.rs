@@ -271,7 +271,7 @@ impl Sockets {
         }
     }
 
-    fn cancel(&mut self, target: OpId) -> Option<Completion> {
+    pub(crate) fn cancel(&mut self, target: OpId) -> Option<Completion> {
         let fault = FaultKind::Cancelled.into();
         if target.kind() == OpKind::Accept {
             return self.entries.iter_mut().flatten().find_map(|entry| entry.cancel(target, fault));
