@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::load::{Limit, Workload};
+use super::bars::Record;
+use super::load::{Limit, Scope, Workload};
 use super::servers::{Running, Server, TWIN};
 use super::table::Table;
 
@@ -18,17 +19,18 @@ const WORKLOADS: [(Workload, u64); 5] = [
 ];
 
 /// Prints how many calls each server makes per operation. Without strace it says so.
-pub(crate) fn run(servers: &[&Server]) -> io::Result<()> {
+pub(crate) fn run(servers: &[&'static Server], scope: Scope, record: &mut Record) -> io::Result<()> {
     if Command::new("strace").arg("--version").output().is_err() {
         println!("\nsystem calls: skipped, strace is not installed");
         return Ok(());
     }
-    for (workload, operations) in WORKLOADS {
+    for (workload, operations) in WORKLOADS.into_iter().filter(|(workload, _)| scope.has(*workload)) {
         println!("\nsystem calls, {}", workload.title());
         let mut table = Table::new(["server", "calls", "which"]);
         for server in servers.iter().filter(|server| server.name != TWIN) {
             let (operations, calls) = count(server, workload, operations)?;
             let total: u64 = calls.iter().map(|(_, count)| count).sum();
+            record.calls.push((workload, server.name, total as f64 / operations as f64));
             let each = |count: u64| count as f64 / operations as f64;
             // What happens less than once in a hundred operations is not part of one.
             let parts = calls.iter().filter(|(_, count)| each(*count) >= 0.01);

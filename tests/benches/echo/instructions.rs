@@ -3,7 +3,8 @@
 use std::io;
 use std::process::Command;
 
-use super::load::{Limit, Workload};
+use super::bars::Record;
+use super::load::{Limit, Scope, Workload};
 use super::servers::{Running, Server, TWIN};
 use super::table::Table;
 
@@ -16,17 +17,21 @@ const WORKLOADS: [(Workload, u64); 5] = [
 ];
 
 /// Prints how many instructions each server executes per operation: what a run of three times as many operations has more.
-pub(crate) fn run(servers: &[&Server]) -> io::Result<()> {
+pub(crate) fn run(servers: &[&'static Server], scope: Scope, record: &mut Record) -> io::Result<()> {
     if Command::new("valgrind").arg("--version").output().is_err() {
         println!("\ninstructions: skipped, valgrind is not installed");
         return Ok(());
     }
-    for (workload, operations) in WORKLOADS {
+    for (workload, operations) in WORKLOADS.into_iter().filter(|(workload, _)| scope.has(*workload)) {
         println!("\nuser-space instructions, {}", workload.title());
         let mut table = Table::new(["server", "instructions"]);
         for server in servers.iter().filter(|server| server.name != TWIN) {
             let cell = match (count(server, workload, operations), count(server, workload, 3 * operations)) {
-                (Ok((few, less)), Ok((many, more))) => format!("{:.0}", (more - less) as f64 / (many - few) as f64),
+                (Ok((few, less)), Ok((many, more))) => {
+                    let each = (more - less) as f64 / (many - few) as f64;
+                    record.instructions.push((workload, server.name, each));
+                    format!("{each:.0}")
+                }
                 (Err(error), _) | (_, Err(error)) => format!("not under valgrind: {error}"),
             };
             table.row([server.name.into(), cell]);

@@ -1,12 +1,14 @@
-//! Echo servers side by side: how much of a CPU, how many system calls, how many instructions and how much memory each takes.
+//! Echo servers side by side: how much of a CPU, how many system calls, how many instructions and how much memory each takes, and which of
+//! the project's bars are reached.
 //!
-//! `cargo bench -p sansock-tests --bench echo` measures everything but instructions, in less than ten minutes; `-- --quick` in less than one.
-//! `-- --instructions` counts instructions under valgrind; `-- --calls` and `-- --memory` do that part alone. `-- --servers mio,loop_mio` takes only
-//! these, and `-- --rounds 3` so many rounds.
+//! `cargo bench -p sansock-tests --bench echo` measures all that the bars need in less than ten minutes; `-- --quick` in less than one, with
+//! fewer rounds, which say less, and counts for 64 connections alone. `-- --calls`, `-- --instructions` and `-- --memory` do that part alone, for
+//! all workloads. `-- --servers mio,loop_mio` takes only these, and `-- --rounds 3` so many rounds.
 //!
 //! Every server is a process of its own with one CPU; the load generator has another. The first and the second server are the same: what
 //! they differ by is noise.
 
+mod bars;
 mod calls;
 mod instructions;
 mod load;
@@ -22,6 +24,8 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use bars::Record;
+use load::Scope;
 use rounds::Effort;
 use servers::{SERVERS, Server};
 
@@ -29,11 +33,12 @@ const FULL: Effort = Effort { rounds: 7, warm_up: Duration::from_millis(50), mea
 const QUICK: Effort = Effort { rounds: 3, warm_up: Duration::from_millis(5), measured: Duration::from_millis(40) };
 
 struct Options {
+    quick: bool,
     effort: Effort,
     rounds: bool,
     memory: bool,
-    calls: bool,
-    instructions: bool,
+    calls: Scope,
+    instructions: Scope,
     servers: Vec<&'static Server>,
 }
 
@@ -53,35 +58,46 @@ fn main() -> ExitCode {
 
 fn measure(options: &Options) -> io::Result<()> {
     machine::settle(machine::LOAD_CPU)?;
+    let mut record = Record::default();
     if options.rounds {
         println!("median of {} rounds (least-greatest); CPU of the server process", options.effort.rounds);
         for workload in rounds::WORKLOADS {
-            rounds::run(workload, &options.servers, options.effort)?;
+            rounds::run(workload, &options.servers, options.effort, &mut record)?;
         }
     }
     if options.memory {
-        memory::run(&options.servers)?;
+        memory::run(&options.servers, &mut record)?;
     }
-    if options.calls {
-        calls::run(&options.servers)?;
+    if options.calls != Scope::None {
+        calls::run(&options.servers, options.calls, &mut record)?;
     }
-    if options.instructions {
-        instructions::run(&options.servers)?;
+    if options.instructions != Scope::None {
+        // It takes seconds for each, so in the quick run it is only for those that a bar is about.
+        let counted = options.servers.iter().copied().filter(|server| !options.quick || bars::count_instructions_of(server.name));
+        instructions::run(&counted.collect::<Vec<_>>(), options.instructions, &mut record)?;
     }
+    bars::print(&record);
     Ok(())
 }
 
 /// `None` if this is not `cargo bench`: tests of all targets run it too, and have nothing to measure.
 fn options() -> io::Result<Option<Options>> {
     use lexopt::{Arg::Long, Parser, ValueExt};
-    let mut options =
-        Options { effort: FULL, rounds: true, memory: true, calls: true, instructions: false, servers: SERVERS.iter().collect() };
+    let mut options = Options {
+        quick: false,
+        effort: FULL,
+        rounds: true,
+        memory: true,
+        calls: Scope::All,
+        instructions: Scope::Messages,
+        servers: SERVERS.iter().collect(),
+    };
     let (mut is_bench, mut parts) = (false, Vec::new());
     let mut arguments = Parser::from_env();
     while let Some(argument) = arguments.next().map_err(io::Error::other)? {
         match argument {
             Long("bench") => is_bench = true,
-            Long("quick") => (options.effort, options.calls) = (QUICK, false),
+            Long("quick") => (options.quick, options.effort, options.calls) = (true, QUICK, Scope::Messages),
             Long(part @ ("calls" | "memory" | "instructions")) => parts.push(part.to_owned()),
             Long("rounds") => {
                 options.effort.rounds = arguments.value().and_then(|value| value.parse()).map_err(io::Error::other)?
@@ -96,7 +112,8 @@ fn options() -> io::Result<Option<Options>> {
     if !parts.is_empty() {
         let asked = |name: &str| parts.iter().any(|part| part == name);
         (options.rounds, options.memory) = (false, asked("memory"));
-        (options.calls, options.instructions) = (asked("calls"), asked("instructions"));
+        let scope = |name: &str| if asked(name) { Scope::All } else { Scope::None };
+        (options.calls, options.instructions) = (scope("calls"), scope("instructions"));
     }
     Ok(is_bench.then_some(options))
 }

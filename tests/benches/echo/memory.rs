@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::bars::Record;
 use super::load::{Limit, Load, PingPong};
 use super::servers::{Running, Server};
 use super::table::Table;
@@ -11,7 +12,7 @@ const CONNECTIONS: usize = 5000;
 const WARM_UP: u64 = 4000;
 
 /// Prints the bytes that each connection adds to the process. Each has sent and received one message.
-pub(crate) fn run(servers: &[&Server]) -> io::Result<()> {
+pub(crate) fn run(servers: &[&'static Server], record: &mut Record) -> io::Result<()> {
     println!("\nmemory per idle connection, {CONNECTIONS} held after a message each: bytes resident");
     let mut table = Table::new(["server", "bytes"]);
     for server in servers {
@@ -23,7 +24,9 @@ pub(crate) fn run(servers: &[&Server]) -> io::Result<()> {
         let after = running.resident()?;
         drop(load);
         running.stop()?;
-        table.row([server.name.into(), format!("{}", after.saturating_sub(before) / CONNECTIONS as u64)]);
+        let bytes = after.saturating_sub(before) / CONNECTIONS as u64;
+        record.memory.push((server.name, bytes));
+        table.row([server.name.into(), bytes.to_string()]);
     }
     table.print();
     Ok(())

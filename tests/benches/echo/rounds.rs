@@ -3,6 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use super::bars::Record;
 use super::load::{Limit, Workload};
 use super::servers::{REFERENCE, Running, SERVERS, Server};
 use super::table::{Table, middle};
@@ -34,7 +35,7 @@ struct Sample {
 }
 
 /// Runs the rounds of one workload and prints its table.
-pub(crate) fn run(workload: Workload, servers: &[&Server], effort: Effort) -> io::Result<()> {
+pub(crate) fn run(workload: Workload, servers: &[&'static Server], effort: Effort, record: &mut Record) -> io::Result<()> {
     let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); servers.len()];
     for round in 0..effort.rounds {
         for turn in 0..servers.len() {
@@ -46,6 +47,9 @@ pub(crate) fn run(workload: Workload, servers: &[&Server], effort: Effort) -> io
     println!("\n{}", workload.title());
     let names: Vec<_> = servers.iter().map(|server| server.name).collect();
     print(&names, &samples);
+    for (name, samples) in names.into_iter().zip(samples) {
+        record.cpu.push((workload, name, samples.iter().map(|sample| sample.cpu).collect()));
+    }
     Ok(())
 }
 

@@ -23,13 +23,18 @@ pub(crate) const PAUSE: Duration = Duration::from_millis(1);
 pub(crate) struct Driver {
     pub(crate) sockets: Sockets,
     pub(crate) clock: Clock,
+    /// The time of the last wait's end: what takes long here is the waiting.
+    now: Timestamp,
     observer: Option<Arc<dyn Observer>>,
+    /// Empty between two waits, as are the next; they keep their memory.
     ready: Vec<(SocketId, Ready)>,
+    waiting: Vec<(SocketId, Interest)>,
+    descriptors: Vec<PollFd<'static>>,
 }
 
 impl Driver {
     pub(crate) fn new(sockets: Sockets, clock: Clock, observer: Option<Arc<dyn Observer>>) -> Self {
-        Self { sockets, clock, observer, ready: Vec::new() }
+        Self { sockets, clock, now: clock.now(), observer, ready: Vec::new(), waiting: Vec::new(), descriptors: Vec::new() }
     }
 
     /// Does what the machine wants, up to the limit of a turn. True if it has nothing more to do. Before a connection can come about,
@@ -47,7 +52,7 @@ impl Driver {
                 Some(Output::Event(event)) => on_event(self, event),
                 Some(Output::Submit(op)) => {
                     if let Some(observer) = &self.observer {
-                        observer.submitted(self.clock.now(), &op);
+                        observer.submitted(self.now, &op);
                     }
                     let unprepared = |kind| prepare(machine.in_flight()).err().map(|error| fault_of(&error, kind));
                     let done = match op {
@@ -75,6 +80,7 @@ impl Driver {
     pub(crate) fn wait<M: Machine>(&mut self, machine: &mut M, mailbox: BorrowedFd<'_>, poll_only: bool) -> bool {
         let timeout = if poll_only { Some(Timestamp::ZERO) } else { machine.deadline() };
         let mail = self.poll(mailbox, timeout);
+        self.now = self.clock.now();
         let mut ready = std::mem::take(&mut self.ready);
         for (socket, direction) in ready.drain(..) {
             self.sockets.note(socket, direction);
@@ -83,18 +89,19 @@ impl Driver {
             }
         }
         self.ready = ready;
-        machine.handle_timeout(self.clock.now());
+        if machine.deadline().is_some_and(|deadline| deadline.is_due(self.now)) {
+            machine.handle_timeout(self.now);
+        }
         mail
     }
 
     /// Notes which sockets are ready; true if the mailbox is.
     fn poll(&mut self, mailbox: BorrowedFd<'_>, deadline: Option<Timestamp>) -> bool {
-        let mut sockets = Vec::with_capacity(2);
-        let mut fds = Vec::with_capacity(3);
+        let mut fds: Vec<PollFd<'_>> = std::mem::take(&mut self.descriptors);
         fds.push(PollFd::from_borrowed_fd(mailbox, PollFlags::IN));
         for (socket, handle, interest) in self.sockets.waiting() {
             fds.push(PollFd::new(&**handle, flags(interest)));
-            sockets.push((socket, interest));
+            self.waiting.push((socket, interest));
         }
         let timeout = deadline.map(|deadline| {
             let span = self.clock.until(deadline);
@@ -103,15 +110,15 @@ impl Driver {
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) => {}
             // A signal, like any other reason to wake early, leads to another look.
-            Err(Errno::INTR) => return false,
+            Err(Errno::INTR) => fds.clear(),
             // The system has no memory for it: it will not have any sooner for being asked without a pause.
             Err(_) => {
                 thread::sleep(PAUSE);
-                return false;
+                fds.clear();
             }
         }
-        for (fd, (socket, interest)) in fds.iter().skip(1).zip(sockets) {
-            let events = fd.revents();
+        for (fd, (socket, interest)) in fds.iter().skip(1).zip(&self.waiting) {
+            let (socket, events) = (*socket, fd.revents());
             let broken = events.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL);
             if interest.readable && (broken || events.contains(PollFlags::IN)) {
                 self.ready.push((socket, Ready::Readable));
@@ -120,17 +127,26 @@ impl Driver {
                 self.ready.push((socket, Ready::Writable));
             }
         }
-        fds.first().is_some_and(|fd| !fd.revents().is_empty())
+        let mail = fds.first().is_some_and(|fd| !fd.revents().is_empty());
+        self.waiting.clear();
+        self.descriptors = emptied(fds);
+        mail
     }
 
     fn complete<M: Machine>(&self, machine: &mut M, done: Completion) {
-        let now = self.clock.now();
+        let now = self.now;
         if let Some(observer) = &self.observer {
             observer.completed(now, &done);
         }
         let result = machine.complete(now, done);
         debug_assert!(result.is_ok(), "the table completes what was submitted, once: {result:?}");
     }
+}
+
+/// The same memory for descriptors that are borrowed for another time.
+fn emptied(mut fds: Vec<PollFd<'_>>) -> Vec<PollFd<'static>> {
+    fds.clear();
+    fds.into_iter().map_while(|_| None).collect()
 }
 
 fn flags(interest: Interest) -> PollFlags {

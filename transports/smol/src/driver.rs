@@ -28,6 +28,8 @@ pub struct Driver<S: Service> {
     node: Node<CatchPanics<S>>,
     sockets: Sockets,
     clock: Clock,
+    /// The time of this turn.
+    now: Timestamp,
     observer: Option<Arc<dyn Observer>>,
     /// Declared after the sockets it watches and holds its own references, so any order of dropping is right.
     watches: Watches,
@@ -56,11 +58,12 @@ impl<S: Service> Driver<S> {
     /// A driver with somebody who sees every operation and completion.
     #[must_use]
     pub fn observed(observer: Option<Arc<dyn Observer>>) -> Self {
-        let bell = Arc::new(Bell::default());
+        let (bell, clock) = (Arc::new(Bell::default()), Clock::new());
         Self {
             node: Node::new(SlotRange::ALL),
             sockets: Sockets::new(),
-            clock: Clock::new(),
+            clock,
+            now: clock.now(),
             observer,
             watches: Watches::new(Arc::clone(&bell)),
             remote: Remote::new(Arc::clone(&bell)),
@@ -113,6 +116,8 @@ impl<S: Service> Driver<S> {
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<NodeEvent>> {
+        // Once for all that follows: what takes long here is the waiting.
+        self.now = self.clock.now();
         self.bell.attend(cx.waker());
         self.obey();
         self.retry_ready();
@@ -137,8 +142,8 @@ impl<S: Service> Driver<S> {
     fn obey(&mut self) {
         let mut commands = std::mem::take(&mut self.commands);
         self.remote.take_all(&mut commands);
+        let now = self.now;
         for command in commands.drain(..) {
-            let now = self.clock.now();
             match command {
                 Command::Drain(span) => self.node.drain(now, now + span),
                 Command::Stop => self.node.stop(now),
@@ -151,7 +156,7 @@ impl<S: Service> Driver<S> {
 
     fn submit(&mut self, op: Op) {
         if let Some(observer) = &self.observer {
-            observer.submitted(self.clock.now(), &op);
+            observer.submitted(self.now, &op);
         }
         let waited_for = match &op {
             Op::Accept(op) => op.listener(),
@@ -198,7 +203,7 @@ impl<S: Service> Driver<S> {
     }
 
     fn complete(&mut self, done: Completion) {
-        let now = self.clock.now();
+        let now = self.now;
         if let Some(observer) = &self.observer {
             observer.completed(now, &done);
         }
@@ -210,9 +215,8 @@ impl<S: Service> Driver<S> {
         if Pin::new(&mut self.timer).poll(cx).is_ready() {
             self.timer_at = Timestamp::NEVER;
         }
-        let now = self.clock.now();
-        if self.node.deadline().is_some_and(|deadline| deadline <= now) {
-            self.node.handle_timeout(now);
+        if self.node.deadline().is_some_and(|deadline| deadline <= self.now) {
+            self.node.handle_timeout(self.now);
         }
     }
 

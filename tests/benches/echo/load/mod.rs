@@ -66,12 +66,40 @@ impl Workload {
         }
     }
 
+    /// In a few words.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::PingPong(count) => format!("64 B on {count}"),
+            Self::Stream(count) => format!("64 KiB on {count}"),
+            Self::Churn => "churn".into(),
+        }
+    }
+
     pub(crate) fn connect(self, server: SocketAddr) -> io::Result<Box<dyn Load>> {
         Ok(match self {
             Self::PingPong(count) => Box::new(PingPong::connect(server, count)?),
             Self::Stream(count) => Box::new(Stream::connect(server, count)?),
             Self::Churn => Box::new(Churn::new(server)?),
         })
+    }
+}
+
+/// Of which workloads something is counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    None,
+    /// Messages on 64 connections.
+    Messages,
+    All,
+}
+
+impl Scope {
+    pub(crate) fn has(self, workload: Workload) -> bool {
+        match self {
+            Self::None => false,
+            Self::Messages => workload == Workload::PingPong(64),
+            Self::All => true,
+        }
     }
 }
 
