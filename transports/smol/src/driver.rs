@@ -13,8 +13,11 @@ use sansock::{
 };
 use sansock_system::{CatchPanics, Clock, Observer, Ready, Sockets};
 
+#[cfg(target_os = "linux")]
+use crate::poller::Watches;
 use crate::shared::{Bell, Command, Remote};
-use crate::watches::Watches;
+#[cfg(not(target_os = "linux"))]
+use crate::wakers::Watches;
 
 /// So many outputs are handled before other tasks get a turn.
 const OUTPUTS_PER_TURN: usize = 64;
@@ -120,7 +123,7 @@ impl<S: Service> Driver<S> {
         self.now = self.clock.now();
         self.bell.attend(cx.waker());
         self.obey();
-        self.retry_ready();
+        self.retry_ready(cx);
         self.fire_due(cx);
         for _ in 0..OUTPUTS_PER_TURN {
             match self.node.poll() {
@@ -129,7 +132,10 @@ impl<S: Service> Driver<S> {
                 None if self.node.is_stopped() => return Poll::Ready(None),
                 None => {
                     if self.wait_for_deadline(cx) {
-                        return Poll::Pending;
+                        if self.watches.rest(cx) {
+                            return Poll::Pending;
+                        }
+                        self.retry_ready(cx);
                     }
                 }
             }
@@ -161,7 +167,7 @@ impl<S: Service> Driver<S> {
         let waited_for = match &op {
             Op::Accept(op) => op.listener(),
             Op::Close(op) => {
-                self.watches.forget(op.socket());
+                self.watches.forget(op.socket(), self.sockets.handle(op.socket()));
                 op.socket()
             }
             op => op.socket(),
@@ -173,16 +179,17 @@ impl<S: Service> Driver<S> {
     }
 
     /// Sockets that the reactor says are ready.
-    fn retry_ready(&mut self) {
+    fn retry_ready(&mut self, cx: &mut Context<'_>) {
         let mut ready = std::mem::take(&mut self.ready);
-        self.bell.take(&mut ready);
+        self.watches.take(cx, &mut ready);
         for (socket, direction) in ready.drain(..) {
-            self.watches.woken(socket, direction);
             self.sockets.note(socket, direction);
             while let Some(done) = self.sockets.retry(socket) {
                 self.complete(done);
             }
-            self.arm(socket);
+            if Watches::REARMS {
+                self.arm(socket);
+            }
         }
         self.ready = ready;
     }
@@ -195,7 +202,7 @@ impl<S: Service> Driver<S> {
         if let Some(handle) = self.sockets.handle(socket)
             && let Err(error) = self.watches.arm(socket, handle, interest)
         {
-            self.watches.forget(socket);
+            self.watches.forget(socket, self.sockets.handle(socket));
             while let Some(done) = self.sockets.fail(socket, &error) {
                 self.complete(done);
             }
@@ -247,7 +254,7 @@ impl<S: Service> Driver<S> {
 mod tests {
     use std::net::TcpStream;
 
-    use async_io::{Async, block_on};
+    use async_io::block_on;
     use sansock::{Address, CloseReason, OpKind, Peer, Verdict};
 
     use super::*;
@@ -272,16 +279,16 @@ mod tests {
         }
     }
 
-    /// A registration of the same descriptor, so that the reactor refuses another one.
-    fn in_the_way<S: Service>(driver: &Driver<S>, socket: SocketId) -> Async<Arc<TcpStream>> {
-        Async::new_nonblocking(Arc::clone(driver.sockets.handle(socket).expect("a socket"))).unwrap()
+    /// A registration of the same descriptor, so that the poller refuses another one. Dropping it removes it.
+    fn in_the_way<S: Service>(driver: &mut Driver<S>, socket: SocketId) -> impl Drop + use<S> {
+        driver.watches.stand_in_the_way(driver.sockets.handle(socket).expect("a socket"))
     }
 
     // The first slot is the server's own, the second its listener's.
     #[test]
     fn a_listener_that_the_reactor_refuses_tries_again_until_it_does_not() {
         let (mut driver, address) = listening();
-        let in_the_way = in_the_way(&driver, SocketId::new(1, 0).unwrap());
+        let in_the_way = in_the_way(&mut driver, SocketId::new(1, 0).unwrap());
         let event = block_on(driver.next_event());
         assert!(matches!(event, Some(NodeEvent::Exhausted { fault, .. }) if fault.code() == Some(17)), "{event:?}");
         drop(in_the_way);
@@ -307,7 +314,7 @@ mod tests {
         let (mut driver, address) = listening();
         let _peer = TcpStream::connect(address).unwrap();
         let Some(NodeEvent::Opened { socket, .. }) = block_on(driver.next_event()) else { panic!("a connection") };
-        let in_the_way = in_the_way(&driver, socket);
+        let in_the_way = in_the_way(&mut driver, socket);
         let Some(NodeEvent::Closed { report, .. }) = block_on(driver.next_event()) else { panic!("its end") };
         assert!(matches!(report.reason, CloseReason::Fault { operation: OpKind::Recv, .. }), "{report}");
         drop(in_the_way);

@@ -25,12 +25,17 @@
 //!
 //! # How it waits
 //!
-//! Every socket has two wakers that say which socket and direction they stand for, so a wake-up costs as much as there are sockets ready, not
-//! as there are sockets. An operation is attempted when it is submitted; the reactor is asked only about those that would block.
+//! An operation is attempted when it is submitted; only those that would block wait. On Linux a driver has an epoll instance of its own, in which
+//! each socket is registered once, and the reactor watches that: a message costs no change of a registration. Elsewhere every socket has two
+//! wakers that say which socket and direction they stand for. Either way a wake-up costs as much as there are sockets ready, not as there are
+//! sockets.
 
 mod driver;
+#[cfg(target_os = "linux")]
+mod poller;
 mod shared;
-mod watches;
+#[cfg(not(target_os = "linux"))]
+mod wakers;
 
 pub use driver::Driver;
 pub use shared::Remote;

@@ -2,11 +2,10 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Wake, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
 use sansock::SocketId;
-use sansock_system::Ready;
 
 /// So many messages from other tasks may wait for the driver.
 const MAILBOX: usize = 1024;
@@ -17,10 +16,9 @@ pub(crate) enum Command<M> {
     Post(SocketId, M),
 }
 
-/// Sockets that are ready, and the task to wake.
+/// The task to wake.
 #[derive(Default)]
 pub(crate) struct Bell {
-    ready: Mutex<Vec<(SocketId, Ready)>>,
     task: Mutex<Option<Waker>>,
 }
 
@@ -34,38 +32,11 @@ impl Bell {
         }
     }
 
-    /// Moves the sockets that are ready to `into`.
-    pub(crate) fn take(&self, into: &mut Vec<(SocketId, Ready)>) {
-        into.append(&mut lock(&self.ready));
-    }
-
-    pub(crate) fn push(&self, socket: SocketId, ready: Ready) {
-        lock(&self.ready).push((socket, ready));
-    }
-
-    fn ring(&self) {
+    pub(crate) fn ring(&self) {
         let task = lock(&self.task).clone();
         if let Some(task) = task {
             task.wake();
         }
-    }
-}
-
-/// Wakes the driver for one socket and direction, and says which.
-pub(crate) struct SocketWaker {
-    pub(crate) socket: SocketId,
-    pub(crate) ready: Ready,
-    pub(crate) bell: Arc<Bell>,
-}
-
-impl Wake for SocketWaker {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.bell.push(self.socket, self.ready);
-        self.bell.ring();
     }
 }
 
@@ -120,6 +91,6 @@ impl<M> Remote<M> {
 }
 
 /// What is kept behind these locks is whole between any two calls, so a panic elsewhere does not spoil it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

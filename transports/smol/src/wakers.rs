@@ -1,20 +1,43 @@
-//! Waiting for sockets with the reactor.
+//! Waiting for sockets with the reactor, where a poller of our own cannot be had.
 
 use std::io;
-use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 
 use async_io::Async;
 use sansock::SocketId;
 use sansock_system::{Handle, Interest, Ready};
 
-use crate::shared::{Bell, SocketWaker};
+use crate::shared::{Bell, lock};
 
 /// The reactor's registrations, by slot. One is made when something waits for a socket for the first time, and goes before the socket is
 /// closed.
 pub(crate) struct Watches {
     bell: Arc<Bell>,
+    ready: Arc<Mutex<Reports>>,
     watches: Vec<Option<Watch>>,
+}
+
+/// Sockets that are ready.
+type Reports = Vec<(SocketId, Ready)>;
+
+/// Wakes the driver for one socket and direction, and says which.
+struct SocketWaker {
+    socket: SocketId,
+    direction: Ready,
+    ready: Arc<Mutex<Reports>>,
+    bell: Arc<Bell>,
+}
+
+impl Wake for SocketWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        lock(&self.ready).push((self.socket, self.direction));
+        self.bell.ring();
+    }
 }
 
 struct Watch {
@@ -31,8 +54,11 @@ struct Direction {
 }
 
 impl Watches {
+    /// A socket that was reported has to be asked for again.
+    pub(crate) const REARMS: bool = true;
+
     pub(crate) fn new(bell: Arc<Bell>) -> Self {
-        Self { bell, watches: Vec::new() }
+        Self { bell, ready: Arc::default(), watches: Vec::new() }
     }
 
     /// Makes sure that we are woken for what the socket is waited for. An error means that we never would be.
@@ -44,7 +70,12 @@ impl Watches {
         if self.watches[index].as_ref().is_none_or(|watch| watch.socket != socket) {
             // The old registration first: the descriptor may have the same number.
             self.watches[index] = None;
-            self.watches[index] = Some(Watch::new(socket, handle, &self.bell)?);
+            self.watches[index] = Some(Watch::new(socket, handle, |direction| SocketWaker {
+                socket,
+                direction,
+                ready: Arc::clone(&self.ready),
+                bell: Arc::clone(&self.bell),
+            })?);
         }
         if let Some(watch) = &mut self.watches[index] {
             if interest.readable && watch.readable.begin() {
@@ -60,7 +91,7 @@ impl Watches {
     }
 
     /// The reactor has woken us for this.
-    pub(crate) fn woken(&mut self, socket: SocketId, ready: Ready) {
+    fn woken(&mut self, socket: SocketId, ready: Ready) {
         if let Some(Some(watch)) = self.watches.get_mut(socket.slot() as usize)
             && watch.socket == socket
         {
@@ -72,8 +103,21 @@ impl Watches {
         }
     }
 
+    /// What has happened.
+    pub(crate) fn take(&mut self, _: &mut Context<'_>, ready: &mut Vec<(SocketId, Ready)>) {
+        ready.append(&mut lock(&self.ready));
+        for (socket, direction) in ready {
+            self.woken(*socket, *direction);
+        }
+    }
+
+    /// The wakers of what is armed wake us.
+    pub(crate) fn rest(&mut self, _: &mut Context<'_>) -> bool {
+        true
+    }
+
     /// The socket is about to be closed.
-    pub(crate) fn forget(&mut self, socket: SocketId) {
+    pub(crate) fn forget(&mut self, socket: SocketId, _: Option<&Handle>) {
         if let Some(watch) = self.watches.get_mut(socket.slot() as usize)
             && watch.as_ref().is_some_and(|watch| watch.socket == socket)
         {
@@ -83,9 +127,8 @@ impl Watches {
 }
 
 impl Watch {
-    fn new(socket: SocketId, handle: &Handle, bell: &Arc<Bell>) -> io::Result<Self> {
-        let direction =
-            |ready| Direction { waker: Arc::new(SocketWaker { socket, ready, bell: Arc::clone(bell) }).into(), armed: false };
+    fn new(socket: SocketId, handle: &Handle, waker: impl Fn(Ready) -> SocketWaker) -> io::Result<Self> {
+        let direction = |ready| Direction { waker: Arc::new(waker(ready)).into(), armed: false };
         Ok(Self {
             socket,
             source: Async::new_nonblocking(Arc::clone(handle))?,
