@@ -22,28 +22,29 @@ const SOCKET_SHIFT: u32 = 12;
 const KIND_SHIFT: u32 = 8;
 const KIND_BITS: u64 = 0xf;
 
-// `as` is the only conversion that constant functions have; each of these keeps what it converts.
-#[allow(clippy::as_conversions)]
 impl SocketId {
     /// The name with this slot and generation. Slots of [`MAX_SLOTS`] or above do not fit an [`OpId`] and give `None`.
     #[must_use]
     #[inline]
     pub const fn new(slot: u32, generation: u32) -> Option<Self> {
-        if slot < MAX_SLOTS { Some(Self((slot as u64) << 32 | generation as u64)) } else { None }
+        let ([a, b, c, d], [e, f, g, h]) = (slot.to_be_bytes(), generation.to_be_bytes());
+        if slot < MAX_SLOTS { Some(Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))) } else { None }
     }
 
     /// The index of the socket in a transport's table.
     #[must_use]
     #[inline]
     pub const fn slot(self) -> u32 {
-        (self.0 >> 32) as u32
+        let [a, b, c, d, ..] = self.0.to_be_bytes();
+        u32::from_be_bytes([a, b, c, d])
     }
 
     /// How many sockets had this slot before.
     #[must_use]
     #[inline]
     pub const fn generation(self) -> u32 {
-        (self.0 & 0xffff_ffff) as u32
+        let [.., a, b, c, d] = self.0.to_be_bytes();
+        u32::from_be_bytes([a, b, c, d])
     }
 }
 
@@ -168,14 +169,12 @@ impl OpKind {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OpId(u64);
 
-// As for the socket's name.
-#[allow(clippy::as_conversions)]
 impl OpId {
     /// The name made of these parts.
     #[must_use]
     #[inline]
     pub const fn new(socket: SocketId, kind: OpKind, stamp: u8) -> Self {
-        Self(socket.0 << SOCKET_SHIFT | (kind.code() as u64) << KIND_SHIFT | stamp as u64)
+        Self(socket.0 << SOCKET_SHIFT | u64::from_be_bytes([0, 0, 0, 0, 0, 0, kind.code(), stamp]))
     }
 
     /// The socket that the operation is about. For an accept it is the socket that the new connection will have.
@@ -200,7 +199,8 @@ impl OpId {
     #[must_use]
     #[inline]
     pub const fn stamp(self) -> u8 {
-        (self.0 & 0xff) as u8
+        let [.., stamp] = self.0.to_be_bytes();
+        stamp
     }
 
     /// All of it in 64 bits.

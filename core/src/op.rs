@@ -236,10 +236,10 @@ impl AcceptOp {
 
     /// The options to set on the accepted socket. One that is refused does not fail the operation: report it, the core decides.
     #[must_use]
-    // The configuration's `options` are those of the listener itself.
-    #[allow(clippy::misnamed_getters)]
     pub fn options(&self) -> &SocketOptions {
-        &self.config.accepted
+        // Its `options` are those of the listening socket.
+        let ListenerConfig { accepted, .. } = &*self.config;
+        accepted
     }
 
     /// There is a connection, under the name [`AcceptOp::slot`].

@@ -236,16 +236,12 @@ impl<H: Handler> Session<H> {
 impl<H: Handler> Machine for Session<H> {
     type Event = SessionEvent<H::Message>;
 
-    // Half the instructions of `map`, through which the operation is moved once more.
-    #[allow(clippy::manual_map)]
     fn poll(&mut self) -> Option<Output<Self::Event>> {
         if self.has_events() {
             return self.next_event().map(Output::Event);
         }
-        match self.next_operation() {
-            Some(op) => Some(Output::Submit(op)),
-            None => None,
-        }
+        let op = self.next_operation()?;
+        Some(Output::Submit(op))
     }
 
     fn complete(&mut self, now: Timestamp, done: Completion) -> Result<(), Misuse> {

@@ -98,10 +98,10 @@ impl Span {
     pub(crate) const ENDLESS: Self = Self(u64::MAX);
 
     #[inline]
-    // `as` is the only conversion that a constant function has; it makes the number wider.
-    #[allow(clippy::as_conversions)]
     pub(crate) const fn new(span: Duration) -> Self {
-        Self(span.as_secs().saturating_mul(1_000_000_000).saturating_add(span.subsec_nanos() as u64))
+        let [a, b, c, d] = span.subsec_nanos().to_be_bytes();
+        let nanos = u64::from_be_bytes([0, 0, 0, 0, a, b, c, d]);
+        Self(span.as_secs().saturating_mul(1_000_000_000).saturating_add(nanos))
     }
 
     /// `None` is without end.
