@@ -431,11 +431,13 @@ fn a_local_address_that_is_not_ours_fails_when_it_is_bound() {
 fn an_address_that_does_not_answer_gives_way_to_one_that_does() {
     let _alone = exclusive();
     let hole = BlackHole::new();
-    let (server, address, told) = echo_server();
+    let (server, address, _told) = echo_server();
     let addresses = vec![hole.address.into(), address.into()];
     let dialer = DialerConfig::new(addresses.clone()).unwrap().attempt(Some(Duration::from_secs(1))).unwrap();
     let config = ClientConfig::new(addresses).unwrap().dialer(dialer);
-    let client = connect(config, |_: &Peer| Verdict::Accept(Echo::default()), |_| {}).unwrap();
+    let (tell, told) = channel();
+    let client = connect(config, |_: &Peer| Verdict::Accept(Echo::default()), move |notice| tell.send(notice).unwrap()).unwrap();
+    // The client has to have noticed: a server that is gone by then would have reset its connection.
     opened(&told);
     drop(server);
     assert_eq!(client.join().peer.unwrap().origin, Origin::Dialled { address: 1 });
