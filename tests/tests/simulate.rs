@@ -128,7 +128,7 @@ fn what_cannot_be_done_is_said_in_one_line() {
         (&["--replay", &directory.file("nothing.txt")], "cannot be read"),
         (&["--replay", &garbled], "line 2: 'many' is not a seed"),
         (&["--replay", &unknown], "'echo' is no application; there is chat, and register"),
-        (&["--seeds", "3", "--bug", "--out", "/proc/nowhere"], "could not be saved in /proc/nowhere"),
+        (&["--seeds", "10000", "--bug", "--out", "/proc/nowhere"], "could not be saved in /proc/nowhere"),
     ] {
         let ended = simulate(args);
         assert_eq!((ended.code(), ended.err.lines().count()), (Some(2), 1), "{ended:?}");
