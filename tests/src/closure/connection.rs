@@ -1,12 +1,14 @@
 //! [`Connection`], alone.
 
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use sansock::state::{Life, ReceiveHalf, SendHalf, Table};
 use sansock::{
-    Connection, ConnectionConfig, ConnectionEvent, Machine, OpKind, Outcome, SocketId, Stream, TransferClass, UnsentReason,
+    Connection, ConnectionConfig, ConnectionEvent, Machine, OpKind, Outcome, Output, SocketId, Stream, TransferClass,
+    UnsentReason,
 };
 use sansock_memory::closure::{Behaviour, Check, Flight, Input, Promise, Subject, Told, World};
 
@@ -186,9 +188,19 @@ impl ConnectionSubject {
             let life = after.machine.life();
             ensure!(!passes || life == before.machine.life(), "X79: a fault that passes led to {life:?}");
             ensure!(passes || life >= Life::Ending, "D10: a fault that does not pass left the connection {life:?}");
+            // C8
+            let kind = flight.id.kind();
+            let again = submits(&after.machine, kind);
+            ensure!(!passes || !again, "C8: {kind:?} has run out of something, and is asked for again at once");
         }
         Ok(())
     }
+}
+
+/// True if an operation of this kind would be submitted now.
+fn submits(machine: &Connection, kind: OpKind) -> bool {
+    let mut copy = machine.clone();
+    iter::from_fn(|| copy.poll()).any(|output| matches!(output, Output::Submit(op) if op.id().kind() == kind))
 }
 
 /// Time-outs of so many nanoseconds: reading, sending, half-closed, paused. The total time for closing is 2, the gap 1, the delays of
@@ -307,6 +319,9 @@ impl Subject for ConnectionSubject {
             Input::Call(ConnectionCall::Send(_)) => {}
             _ => ensure!(before.machine.queued() == after.machine.queued(), "A1: {input} has changed what is queued"),
         }
+        // C1: what the application was told, and what is out.
+        let both = after.owner.told_eof && after.owner.account.fin;
+        ensure!(!both || is >= Life::Ending, "C1: both have finished, and the connection is {is:?}");
         // Nobody waits for room who may not send any more.
         let may_send = is == Life::Open && after.machine.send_half() == SendHalf::Open;
         let fell = after.owner.blocked && after.machine.queued() <= self.low;
