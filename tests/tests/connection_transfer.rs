@@ -232,6 +232,7 @@ fn x081_handing_over_more_does_not_put_the_time_of_a_stalled_peer_off() {
     for _ in 0..59 {
         by_hand.pass(Duration::from_secs(1));
         by_hand.send("x").expect("room");
+        by_hand.receive("the peer sends, but it does not read");
     }
     assert_eq!(by_hand.until_deadline(), Some(Duration::from_secs(1)));
 }
