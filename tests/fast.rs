@@ -1,8 +1,8 @@
 //! The tests that need no real socket, in one program: what a mutant of the core is tried with. To build and link one program is most of
 //! the time that a mutant takes. `cargo test` runs the same tests one by one, so it leaves this out.
 
-// Helpers that one test does not use are used by another that has the same file.
-#![allow(dead_code)]
+#![allow(clippy::duplicate_mod, reason = "several tests share their helpers, and each has them as modules of its own")]
+#![allow(dead_code, reason = "what one test does not use of them, another does")]
 
 #[path = "tests/client_life.rs"]
 mod client_life;
@@ -50,8 +50,6 @@ mod server_canonical;
 mod server_drain;
 #[path = "tests/server_misuse.rs"]
 mod server_misuse;
-#[path = "tests/server_random.rs"]
-mod server_random;
 #[path = "tests/server_simulated.rs"]
 mod server_simulated;
 #[path = "tests/server_start.rs"]

@@ -10,7 +10,7 @@ use crate::id::{Id, cited};
 const ROOTS: [&str; 4] = ["core", "transports", "tests", "fuzz"];
 
 /// The first prefix that fits a file's path says how it tests.
-const TECHNIQUES: [(&str, &str); 29] = [
+const TECHNIQUES: [(&str, &str); 28] = [
     ("tests/src/script/", "model"),
     ("tests/tests/model", "model"),
     ("tests/src/closure", "closure"),
@@ -33,7 +33,6 @@ const TECHNIQUES: [(&str, &str); 29] = [
     ("tests/tests/allocations", "counted allocations"),
     ("tests/tests/client_random", "random scripts"),
     ("tests/tests/dialer_random", "random scripts"),
-    ("tests/tests/server_random", "random scripts"),
     ("tests/tests/isolation", "random scripts"),
     ("tests/tests/simulation", "simulation"),
     ("tests/tests/server_simulated", "simulation"),
