@@ -323,6 +323,59 @@ mod tests {
     }
 
     #[test]
+    fn what_is_behind_a_whole_send_goes_on_growing_while_that_is_in_flight() {
+        let mut queue = SendQueue::default();
+        for _ in 0..=MAX_CHUNKS {
+            queue.push(&mut Bytes::from_static(b"x"), usize::MAX);
+        }
+        assert_eq!(queue.prepare().as_slice().len(), MAX_CHUNKS);
+        queue.push(&mut Bytes::from_static(b"y"), usize::MAX);
+        queue.advance(MAX_CHUNKS);
+        assert_eq!(queue.prepare().as_slice(), [b"xy".as_slice()]);
+    }
+
+    // E4
+    #[test]
+    fn the_encoding_tells_where_pieces_are_cut_unless_one_send_carries_them_all() {
+        let encode = |pieces: &[&'static [u8]], capacity| {
+            let mut queue = SendQueue::default();
+            for piece in pieces {
+                queue.push(&mut Bytes::from_static(piece), usize::MAX);
+            }
+            let mut out = Vec::new();
+            queue.encode(capacity, &mut out);
+            out
+        };
+        let [one, two, three]: [&[&[u8]]; 3] = [&[b"abc"], &[b"a", b"bc"], &[b"ab", b"c"]];
+        for capacity in [MAX_CHUNKS + 1, 100] {
+            assert_ne!(encode(one, capacity), encode(two, capacity));
+            assert_ne!(encode(two, capacity), encode(three, capacity));
+        }
+        assert_eq!(encode(one, MAX_CHUNKS), encode(two, MAX_CHUNKS));
+        let empty = encode(&[], 100);
+        assert_eq!(empty.len(), 2 * encode(&[], 1).len(), "an empty queue has no pieces");
+    }
+
+    // X97: each block is filled to its last byte before the next is begun.
+    #[test]
+    fn a_block_is_filled_to_the_end_and_a_piece_that_fits_no_more_begins_the_next() {
+        let mut queue = SendQueue::default();
+        for _ in 0..MAX_CHUNKS {
+            queue.push(&mut Bytes::from_static(b"x"), usize::MAX);
+        }
+        for _ in 0..4 {
+            queue.push(&mut Bytes::from(alloc::vec![7; 1024]), usize::MAX);
+        }
+        assert_eq!(queue.pieces().count(), MAX_CHUNKS, "four kilobytes are one block, and it still grows");
+        queue.push(&mut Bytes::from_static(b"z"), usize::MAX);
+        assert_eq!(queue.pieces().skip(MAX_CHUNKS).map(Bytes::len).collect::<Vec<_>>(), [4096]);
+        queue.push(&mut Bytes::from(alloc::vec![7; 2047]), usize::MAX);
+        assert_eq!(queue.pieces().count(), MAX_CHUNKS + 1, "less than two kilobytes are copied");
+        queue.push(&mut Bytes::from(alloc::vec![7; 2048]), usize::MAX);
+        assert_eq!(queue.pieces().skip(MAX_CHUNKS).map(Bytes::len).collect::<Vec<_>>(), [4096, 2048, 2048]);
+    }
+
+    #[test]
     fn a_backlog_of_small_slices_is_copied_and_does_not_pin_their_block() {
         let mut queue = SendQueue::default();
         for _ in 0..MAX_CHUNKS {

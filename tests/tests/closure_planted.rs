@@ -14,6 +14,7 @@ use sansock_tests::closure::account::Account;
 
 use machine::{Mistake, Planted};
 
+#[derive(Clone)]
 struct Connected(Mistake);
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -134,7 +135,7 @@ impl Subject for Connected {
 }
 
 fn close(mistake: Mistake) -> Result<Report, Box<Violation>> {
-    search(&Connected(mistake), Options { most_states: 20_000, twins: 1, ..Options::default() })
+    search(&Connected(mistake), Options { most_states: 20_000, twins: 1, patience: Duration::from_secs(3), ..Options::default() })
 }
 
 /// The mistake is found by this rule, and a script leads there.
@@ -223,6 +224,16 @@ fn an_abort_that_does_nothing() {
 #[test]
 fn a_panic() {
     found(Mistake::Panics, "H1: a panic: the socket is broken");
+}
+
+// B5, H1: the search ends, and says where.
+#[test]
+fn a_call_that_never_comes_back() {
+    let violation = found(Mistake::HangsWhenDue, "B5: a call has not come back for 3s");
+    let last = violation.script.last().expect("there is a script");
+    assert_eq!(last.trim(), "and then: handle the time-outs that are due", "{violation}");
+    let violation = found(Mistake::HangsAtStrangers, "B5: a call has not come back for 3s");
+    assert!(violation.script.last().is_some_and(|last| last.contains("a completion that is to be refused")), "{violation}");
 }
 
 // E4: what the encoding leaves out shows when a state is reached by another way.

@@ -306,6 +306,21 @@ fn x121_an_abort_reports_how_much_was_not_sent() {
     assert_eq!((report.ending, report.sent, report.unsent), (Ending::Aborted, 5, 5));
 }
 
+// B3: whoever keeps a closed connection for its report keeps no more than that.
+#[test]
+fn x121_what_was_not_sent_is_given_back_when_the_socket_is_gone() {
+    let mut by_hand = connection();
+    let blocks = [b'a', b'b'].map(|letter| bytes::Bytes::from(vec![letter; 4_096]));
+    for block in &blocks {
+        by_hand.send(block.clone()).expect("room");
+    }
+    by_hand.call(|stream, now| stream.abort(now));
+    by_hand.complete_cancelled();
+    by_hand.close_done();
+    assert!(blocks.iter().all(bytes::Bytes::is_unique), "the connection still holds them");
+    assert_eq!(by_hand.report().unsent, 8_192);
+}
+
 // A10, D5, C3
 #[test]
 fn x122_after_the_last_event_nothing_comes_whatever_is_done() {

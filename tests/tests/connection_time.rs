@@ -51,7 +51,10 @@ fn only_bytes_put_the_idle_time_out_off() {
     by_hand.pass(seconds(9));
     by_hand.receive("x");
     assert_eq!(by_hand.until_deadline(), Some(seconds(10)));
-    by_hand.pass(seconds(9));
+    by_hand.pass(seconds(5));
+    by_hand.send("what we send is no word of the peer's").expect("room");
+    by_hand.sent_all();
+    by_hand.pass(seconds(4));
     by_hand.fail(Recv, FaultKind::NoBuffers);
     by_hand.pass(SECOND);
     assert_eq!(by_hand.machine.life(), Life::Lingering);

@@ -224,6 +224,19 @@ fn x081_a_peer_that_takes_nothing_is_reset() {
     assert_eq!((report.reason, report.unsent), (CloseReason::WriteStall, 2));
 }
 
+// B7
+#[test]
+fn x081_handing_over_more_does_not_put_the_time_of_a_stalled_peer_off() {
+    let mut by_hand = connection();
+    by_hand.send("abc").expect("room");
+    for _ in 0..59 {
+        by_hand.pass(Duration::from_secs(1));
+        by_hand.send("x").expect("room");
+        by_hand.receive("the peer sends, but it does not read");
+    }
+    assert_eq!(by_hand.until_deadline(), Some(Duration::from_secs(1)));
+}
+
 // X86: putting a time-out off is an assignment, and no earlier deadline is left behind.
 #[test]
 fn x086_each_message_puts_the_idle_time_out_off() {

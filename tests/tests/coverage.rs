@@ -69,6 +69,22 @@ fn every_id_is_covered_or_waits_for_a_feature_and_not_both() {
     assert!(gaps.is_empty(), "{gaps}");
 }
 
+/// What one technique cannot see, another does: conservation, bounds, liveness, hostile transports and time.
+#[test]
+fn the_invariants_that_matter_most_are_covered_by_two_techniques() {
+    let citations = scan::workspace();
+    let mut alone = String::new();
+    for id in Id::invariants().filter(Id::wants_two) {
+        let techniques: BTreeSet<_> =
+            citations.iter().filter(|citation| citation.id == id).map(|citation| citation.technique).collect();
+        let waits = invariants().entries.get(&id.to_string()).is_some_and(|entry| entry.waits_for.is_some());
+        if techniques.len() < 2 && !waits {
+            alone += &format!("\n{id} is covered by {techniques:?}");
+        }
+    }
+    assert!(alone.is_empty(), "{alone}");
+}
+
 /// An oracle's assertion covers an invariant; an edge case is something that happens, so it takes a test to make it happen.
 fn counts(citation: &Citation) -> bool {
     citation.test.is_some() || !citation.id.is_edge_case()

@@ -182,6 +182,8 @@ impl Subject for ClientSubject {
             promise(ClientCall::Stop, Behaviour::Dead),
             promise(ClientCall::Drain(1), Behaviour::Dead),
             promise(ClientCall::Drain(1), Behaviour::Fair),
+            // It ends by itself. Over a dead transport not even the startup would.
+            Promise { first: None, transport: Behaviour::Fair, may_wait: true },
         ]
     }
 }

@@ -1,12 +1,14 @@
 //! [`Connection`], alone.
 
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use sansock::state::{Life, ReceiveHalf, SendHalf, Table};
 use sansock::{
-    Connection, ConnectionConfig, ConnectionEvent, Machine, OpKind, Outcome, SocketId, Stream, TransferClass, UnsentReason,
+    Connection, ConnectionConfig, ConnectionEvent, Machine, OpKind, Outcome, Output, SocketId, Stream, TransferClass,
+    UnsentReason,
 };
 use sansock_memory::closure::{Behaviour, Check, Flight, Input, Promise, Subject, Told, World};
 
@@ -62,6 +64,8 @@ pub struct Knowledge {
     account: Account,
     /// Credit that is left; counted only if there is a limit.
     credit: u64,
+    /// The application wants nothing for now. The connection encodes it.
+    paused: bool,
     /// The application was told of the peer's FIN.
     told_eof: bool,
     /// The application has ended the connection: it hears of nothing but the end.
@@ -163,6 +167,22 @@ impl ConnectionSubject {
         world.owner.account.audit(&world.machine, world.now(), world.transport.flights())
     }
 
+    // B2, C6
+    fn on_poll(&self, before: &World<Self>, after: &World<Self>) -> Check {
+        let owner = &after.owner;
+        let waits = !owner.writable || after.machine.clone().poll().is_some();
+        ensure!(waits, "C6: the queue has fallen to its low watermark, and nobody is told");
+        let receive =
+            |world: &World<Self>| world.transport.flights().iter().copied().find(|flight| flight.id.kind() == OpKind::Recv);
+        // An ending connection reads what is left, and keeps none of it.
+        if let (None, Some(new), Life::Open) = (receive(before), receive(after), after.machine.life()) {
+            ensure!(!owner.paused, "B2: the application has paused, and {} bytes more are asked for", new.size);
+            let most = self.credit.map_or(u64::MAX, |_| owner.credit);
+            ensure!(new.size as u64 <= most, "B2: {} bytes are asked for, with credit for {most}", new.size);
+        }
+        Ok(())
+    }
+
     // A1, A3
     fn on_completion(before: &World<Self>, after: &mut World<Self>, flight: &Flight, outcome: &Outcome) -> Check {
         let (was, is) = (before.machine.queued(), after.machine.queued());
@@ -186,9 +206,19 @@ impl ConnectionSubject {
             let life = after.machine.life();
             ensure!(!passes || life == before.machine.life(), "X79: a fault that passes led to {life:?}");
             ensure!(passes || life >= Life::Ending, "D10: a fault that does not pass left the connection {life:?}");
+            // C8
+            let kind = flight.id.kind();
+            let again = submits(&after.machine, kind);
+            ensure!(!passes || !again, "C8: {kind:?} has run out of something, and is asked for again at once");
         }
         Ok(())
     }
+}
+
+/// True if an operation of this kind would be submitted now.
+fn submits(machine: &Connection, kind: OpKind) -> bool {
+    let mut copy = machine.clone();
+    iter::from_fn(|| copy.poll()).any(|output| matches!(output, Output::Submit(op) if op.id().kind() == kind))
 }
 
 /// Time-outs of so many nanoseconds: reading, sending, half-closed, paused. The total time for closing is 2, the gap 1, the delays of
@@ -234,8 +264,14 @@ impl Subject for ConnectionSubject {
         let (machine, owner) = (&mut world.machine, &mut world.owner);
         match call {
             ConnectionCall::Send(length) => self.send(world, length)?,
-            ConnectionCall::Pause => machine.pause(now),
-            ConnectionCall::Resume => machine.resume(now),
+            ConnectionCall::Pause => {
+                machine.pause(now);
+                owner.paused = true;
+            }
+            ConnectionCall::Resume => {
+                machine.resume(now);
+                owner.paused = false;
+            }
             ConnectionCall::Grant(bytes) => {
                 machine.grant(now, bytes);
                 if machine.life() == Life::Open {
@@ -299,14 +335,14 @@ impl Subject for ConnectionSubject {
         ensure!(was <= is, "the life went back from {was:?} to {is:?}");
         ensure!(after.machine.queued() <= self.queue, "B1: {} bytes are queued", after.machine.queued());
         match input {
-            Input::Poll if after.owner.writable => {
-                let waits = after.machine.clone().poll().is_some();
-                ensure!(waits, "C6: the queue has fallen to its low watermark, and nobody is told");
-            }
+            Input::Poll => self.on_poll(before, after)?,
             Input::Complete { flight, outcome } => Self::on_completion(before, after, flight, outcome)?,
             Input::Call(ConnectionCall::Send(_)) => {}
             _ => ensure!(before.machine.queued() == after.machine.queued(), "A1: {input} has changed what is queued"),
         }
+        // C1: what the application was told, and what is out.
+        let both = after.owner.told_eof && after.owner.account.fin;
+        ensure!(!both || is >= Life::Ending, "C1: both have finished, and the connection is {is:?}");
         // Nobody waits for room who may not send any more.
         let may_send = is == Life::Open && after.machine.send_half() == SendHalf::Open;
         let fell = after.owner.blocked && after.machine.queued() <= self.low;
@@ -348,7 +384,8 @@ impl Subject for ConnectionSubject {
         let mut promises: Vec<_> = [Call::Abort, Call::Finish, Call::CloseAfterFlush, Call::DrainBy(1)].map(dead).into();
         promises.extend([Call::Finish, Call::CloseAfterFlush].map(fair));
         if self.deadlines_suffice {
-            promises.push(Promise { first: None, transport: Behaviour::Dead, may_wait: false });
+            let alone = |transport| Promise { first: None, transport, may_wait: false };
+            promises.extend([Behaviour::Dead, Behaviour::Fair].map(alone));
         }
         promises
     }

@@ -170,6 +170,7 @@ impl Subject for DialerSubject {
             Promise { first: Some(DialerCall::Cancel), transport: Behaviour::Fair, may_wait: false },
             // C10
             Promise { first: None, transport: Behaviour::Dead, may_wait: true },
+            Promise { first: None, transport: Behaviour::Fair, may_wait: true },
         ]
     }
 }

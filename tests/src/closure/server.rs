@@ -220,6 +220,11 @@ impl Subject for ServerSubject {
         let used = after.owner.live.len() + accepts;
         ensure!(used <= self.connections, "X30: {used} places are used");
         ensure!(after.machine.places_used() <= self.connections, "B4: it says that {} are", after.machine.places_used());
+        // A13: at every step, for few ways to the last one are taken.
+        let (report, accepted) = (after.machine.report(), after.owner.accepted);
+        ensure!(report.accepted == accepted, "A13: {accepted} were accepted, and it counts {}", report.accepted);
+        let known = report.rejected + report.finished() + after.machine.live() as u64;
+        ensure!(known == accepted, "A13: {accepted} were accepted, and it accounts for {known}: {report}");
         // X38
         let live = after.machine.live();
         ensure!(live >= after.owner.live.len(), "A7: {live} sessions count, and {} are out", after.owner.live.len());

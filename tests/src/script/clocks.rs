@@ -127,6 +127,7 @@ impl Model {
         } else if self.fin == Fin::Done {
             run(Cause::HalfAbort, self.limits.half_closed, &[clocks.fin_at, clocks.received_at, clocks.released_at]);
         } else {
+            // B7, C9: nothing else counts.
             run(Cause::ReadIdle, self.limits.read_idle, &[clocks.received_at, clocks.released_at]);
         }
         timers.push(Timer { cause: Cause::Drain, at: clocks.drain_by });

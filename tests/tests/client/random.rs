@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use sansock::{Address, DialError, DialerConfig, FaultKind, Setting, SocketOptions};
 
-use crate::transport::{Answer, Hostile};
+use super::transport::{Answer, Hostile};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Step {

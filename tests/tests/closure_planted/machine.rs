@@ -35,6 +35,10 @@ pub(crate) enum Mistake {
     IgnoresAbort,
     /// It panics when the socket breaks.
     Panics,
+    /// It never comes back from a time-out that is due.
+    HangsWhenDue,
+    /// It never comes back from a completion that nobody waits for.
+    HangsAtStrangers,
     /// After the second receive it behaves otherwise, and does not encode how many there were.
     Forgets,
     /// It encodes how often it was polled.
@@ -110,6 +114,9 @@ impl Machine for Planted {
             return self.inner.clone().complete(now, done);
         }
         let taken = self.inner.complete(now, Completion::from_raw(id, outcome));
+        if taken.is_err() && self.is(Mistake::HangsAtStrangers) {
+            hang();
+        }
         match (&taken, self.mistake) {
             (Err(_), Mistake::TakesStrangers) => return Ok(()),
             (Err(_), Mistake::HeedsStrangers) => self.inner.handle_timeout(now),
@@ -130,6 +137,9 @@ impl Machine for Planted {
     }
 
     fn handle_timeout(&mut self, now: Timestamp) {
+        if self.is(Mistake::HangsWhenDue) && self.inner.deadline().is_some_and(|deadline| deadline.is_due(now)) {
+            hang();
+        }
         self.fired = self.fired.or(self.inner.deadline().filter(|deadline| deadline.is_due(now)));
         let early = Timestamp::from_nanos(now.as_nanos() + 1);
         self.inner.handle_timeout(if self.is(Mistake::FiresEarly) { early } else { now });
@@ -146,6 +156,13 @@ impl Machine for Planted {
 
     fn in_flight(&self) -> usize {
         self.inner.in_flight()
+    }
+}
+
+/// What a loop without an end is to whoever waits for it; but it leaves the processor to the other tests.
+fn hang() -> ! {
+    loop {
+        std::thread::park();
     }
 }
 

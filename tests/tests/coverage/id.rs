@@ -33,6 +33,11 @@ impl Id {
         self.group == 'X'
     }
 
+    /// True in the groups in which every invariant is to be covered by two techniques.
+    pub(crate) fn wants_two(&self) -> bool {
+        matches!(self.group, 'A'..='D' | 'F')
+    }
+
     pub(crate) fn is_known(self) -> bool {
         Self::edge_cases().chain(Self::invariants()).any(|id| id == self)
     }

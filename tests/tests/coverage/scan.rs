@@ -10,17 +10,32 @@ use crate::id::{Id, cited};
 const ROOTS: [&str; 4] = ["core", "transports", "tests", "fuzz"];
 
 /// The first prefix that fits a file's path says how it tests.
-const TECHNIQUES: [(&str, &str); 13] = [
+const TECHNIQUES: [(&str, &str); 28] = [
     ("tests/src/script/", "model"),
     ("tests/tests/model", "model"),
     ("tests/src/closure", "closure"),
     ("transports/memory/src/closure", "closure"),
     ("tests/tests/closure", "closure"),
+    ("tests/tests/corpus", "fuzz"),
     ("fuzz/", "fuzz"),
     ("transports/memory/tests/fuzz", "fuzz"),
     ("tests/tests/poll_fails", "real sockets"),
     ("tests/tests/conformance", "three transports"),
     ("tests/tests/same_history", "three transports"),
+    ("tests/tests/blocking", "real sockets"),
+    ("tests/tests/cli", "real sockets"),
+    ("tests/tests/foreign", "real sockets"),
+    ("tests/tests/loops", "real sockets"),
+    ("tests/tests/reactor", "real sockets"),
+    ("tests/tests/server_real", "real sockets"),
+    ("tests/tests/smol", "real sockets"),
+    ("tests/tests/sockets", "differential sockets"),
+    ("tests/tests/allocations", "counted allocations"),
+    ("tests/tests/client_random", "random scripts"),
+    ("tests/tests/dialer_random", "random scripts"),
+    ("tests/tests/isolation", "random scripts"),
+    ("tests/tests/simulation", "simulation"),
+    ("tests/tests/server_simulated", "simulation"),
     ("transports/memory/", "simulation"),
     ("transports/", "real sockets"),
     ("", "named cases"),

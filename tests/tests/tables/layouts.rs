@@ -2,8 +2,8 @@
 
 use sansock::state::{DialerLife, Life, ListenerLife, ReceiveHalf, SendHalf, SupervisorLife};
 
-use crate::diagram::Side::{Bottom, Left, Right, Top};
-use crate::diagram::{Layout, Route, Side};
+use super::diagram::Side::{Bottom, Left, Right, Top};
+use super::diagram::{Layout, Route, Side};
 
 const fn route<S>(from: S, to: S, leaves: (Side, f32), arrives: (Side, f32), label: f32) -> Route<S> {
     Route { from, to, leaves, arrives, label }

@@ -17,6 +17,8 @@ use super::{Check, Subject, rules};
 
 /// What was found at some states.
 pub(super) struct Expansion<S: Subject> {
+    /// The thread that expands.
+    thread: usize,
     pub(super) found: Vec<Found<S>>,
     /// The places of the hashes in `found`.
     seen: HashSet<u128>,
@@ -50,8 +52,9 @@ pub(super) enum Target {
 }
 
 impl<S: Subject> Expansion<S> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(thread: usize) -> Self {
         Self {
+            thread,
             found: Vec::new(),
             seen: HashSet::new(),
             edges: Vec::new(),
@@ -170,6 +173,7 @@ pub(super) fn expand<S: Subject>(
     let mut trace = Trace::default();
     for (place, input) in inputs(search, world).into_iter().enumerate() {
         let place = u16::try_from(place).expect("an alphabet has fewer than 65,536 inputs");
+        search.pulse.input(into.thread, state, place);
         let (_, after) = match take(search, world, hash, &input, &mut trace, &mut encoding) {
             Ok(taken) => taken,
             Err(rule) => {

@@ -37,7 +37,7 @@ pub(super) struct Arrival {
     pub(super) input: u16,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Graph {
     index: HashMap<u128, u32, BuildHasherDefault<Low>>,
     /// By state: where it was found from, and by which input.

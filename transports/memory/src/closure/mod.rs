@@ -15,7 +15,8 @@
 //!
 //! - At every edge: the contract of [`Machine`]. Operations name sockets that exist; one of a kind is in flight; a close
 //!   comes when nothing else is, and nothing comes after it; nothing is asked of a socket that has failed; the last event is the last,
-//!   and every socket is closed by then; handling a time-out makes progress; nothing panics. And what the subject checks.
+//!   and every socket is closed by then; handling a time-out makes progress; nothing panics, and every call comes
+//!   back. And what the subject checks.
 //! - In every state: polling ends after a constant number of outputs and does not move the deadline; a completion that nobody waits for
 //!   (repeated, stale, unknown, of the wrong kind or outcome) is refused and changes nothing; so does a time-out that is not due; a clock
 //!   that was set back is no earlier; if nothing is in flight and no deadline is armed, the machine has ended or waits for its application.
@@ -58,6 +59,7 @@
 //!     fn canonical(&self, _: Timestamp, _: &mut Vec<u8>) {}
 //! }
 //!
+//! #[derive(Clone)]
 //! struct Greeting;
 //!
 //! impl Greeting {
@@ -149,9 +151,11 @@ mod script;
 mod search;
 mod transport;
 mod twins;
+mod watch;
 mod world;
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use sansock::{Canonical, Machine, SocketId};
 
@@ -169,7 +173,7 @@ pub type Check<T = ()> = Result<T, String>;
 pub type EventOf<S> = <<S as Subject>::Machine as Machine>::Event;
 
 /// What is searched: a machine and its surroundings.
-pub trait Subject: Sync + Sized {
+pub trait Subject: Clone + Send + Sync + 'static {
     /// The machine.
     type Machine: Machine<Event: Debug> + Canonical + Clone + Debug + Send + Sync;
     /// What the owner of the machine remembers: which sessions are out, say, or how many bytes were handed over. What decides anything
@@ -264,6 +268,9 @@ pub struct Options {
     pub most_worlds: usize,
     /// One in so many states is reached by a second way and compared; zero for none. Default 64.
     pub twins: u64,
+    /// A call that takes longer than this does not come back any more: a broken rule. Default 10 seconds, which is a million times what calls
+    /// take; a debugger wants more. The thread that hangs in the call cannot be ended, and goes on until the process ends.
+    pub patience: Duration,
     /// Called after each depth, with the depth, the number of states, and how many of them are new.
     pub progress: Option<fn(u32, usize, usize)>,
 }
@@ -277,6 +284,7 @@ impl Default for Options {
             most_states: 10_000_000,
             most_worlds: 100_000,
             twins: 64,
+            patience: Duration::from_secs(10),
             progress: None,
         }
     }
@@ -296,5 +304,5 @@ pub enum Polling {
 /// # Errors
 /// The first rule that is broken.
 pub fn search<S: Subject>(subject: &S, options: Options) -> Result<Report, Box<Violation>> {
-    search::Search::new(subject, options).run().map_err(Box::new)
+    watch::run(subject, options).map_err(Box::new)
 }

@@ -29,6 +29,18 @@ pub(super) fn tell<S: Subject>(search: &Search<'_, S>, path: &[u16]) -> Vec<Stri
     lines
 }
 
+/// A way to a state in which a call does not come back: the input, or one of the rules that are checked in every state.
+pub(super) fn tell_hanging<S: Subject>(search: &Search<'_, S>, path: &[u16], input: Option<u16>) -> Vec<String> {
+    let mut lines = tell(search, path);
+    let world = search.root().and_then(|root| follow(search, &root, path));
+    let inputs = world.as_ref().map(|world| inputs(search, world)).unwrap_or_default();
+    lines.push(match input.and_then(|place| inputs.get(usize::from(place))) {
+        Some(input) => format!("     and then: {input}"),
+        None => "     and then: outputs, a time-out, or a completion that is to be refused".to_owned(),
+    });
+    lines
+}
+
 /// Goes a way; `Err` says that it cannot be gone. The edges were checked before.
 pub(super) fn follow<S: Subject>(search: &Search<'_, S>, from: &World<S>, way: &[u16]) -> Check<World<S>> {
     let mut world = from.clone();

@@ -11,6 +11,7 @@ use super::expand::{Expansion, Target, expand};
 use super::graph::{Edge, Graph, MOST_CALLS};
 use super::liveness::{Behaviour, judge};
 use super::report::{Counts, Report, Violation};
+use super::watch::Pulse;
 use super::world::World;
 use super::{Options, Polling, Subject, script, twins};
 
@@ -22,7 +23,9 @@ pub(super) struct Search<'a, S: Subject> {
     pub(super) subject: &'a S,
     pub(super) options: Options,
     pub(super) alphabet: Alphabet,
-    pub(super) graph: Graph,
+    /// Nobody else has it while it changes.
+    pub(super) graph: Arc<Graph>,
+    pub(super) pulse: Arc<Pulse>,
     counts: Counts,
 }
 
@@ -36,9 +39,9 @@ pub(super) struct Base<S: Subject> {
 }
 
 impl<'a, S: Subject> Search<'a, S> {
-    pub(super) fn new(subject: &'a S, options: Options) -> Self {
+    pub(super) fn new(subject: &'a S, options: Options, graph: Arc<Graph>, pulse: Arc<Pulse>) -> Self {
         let alphabet = Alphabet::new(options.faults);
-        Self { subject, options, alphabet, graph: Graph::default(), counts: Counts::default() }
+        Self { subject, options, alphabet, graph, pulse, counts: Counts::default() }
     }
 
     pub(super) fn run(mut self) -> Result<Report, Violation> {
@@ -79,9 +82,11 @@ impl<'a, S: Subject> Search<'a, S> {
     }
 
     fn explore(&mut self) -> Result<u32, Violation> {
+        self.pulse.first();
         let root = self.root().map_err(|rule| self.violation(rule, &[]))?;
+        self.pulse.rest(0);
         let hash = self.hash(&root, &mut Vec::new());
-        self.graph.add(hash, 0, 0);
+        Arc::make_mut(&mut self.graph).add(hash, 0, 0);
         let mut level: Vec<Open<S>> = vec![(0, Arc::new(Base { state: 0, world: root }))];
         let mut depth = 0;
         loop {
@@ -107,7 +112,10 @@ impl<'a, S: Subject> Search<'a, S> {
             let size = (BATCH * self.options.threads).min(level.len());
             let mut batch = level.split_off(level.len() - size);
             batch.reverse();
-            for expansion in self.expand_all(&batch, keep) {
+            self.pulse.know(Some(Arc::clone(&self.graph)));
+            let expansions = self.expand_all(&batch, keep);
+            self.pulse.know(None);
+            for expansion in expansions {
                 self.merge(expansion, &mut next)?;
             }
             if self.graph.len() > self.options.most_states {
@@ -124,17 +132,19 @@ impl<'a, S: Subject> Search<'a, S> {
     fn expand_all(&self, batch: &[Open<S>], keep: bool) -> Vec<Expansion<S>> {
         let share = batch.len().div_ceil(self.options.threads).max(1);
         if batch.len() <= 64 {
-            return vec![self.expand_some(batch, keep)];
+            return vec![self.expand_some(0, batch, keep)];
         }
+        let parts = batch.chunks(share).enumerate();
         thread::scope(|scope| {
-            let handles: Vec<_> = batch.chunks(share).map(|part| scope.spawn(move || self.expand_some(part, keep))).collect();
+            let handles: Vec<_> = parts.map(|(thread, part)| scope.spawn(move || self.expand_some(thread, part, keep))).collect();
             handles.into_iter().map(|handle| handle.join().expect("expanding catches panics")).collect()
         })
     }
 
-    fn expand_some(&self, part: &[Open<S>], keep: bool) -> Expansion<S> {
-        let mut expansion = Expansion::new();
+    fn expand_some(&self, thread: usize, part: &[Open<S>], keep: bool) -> Expansion<S> {
+        let mut expansion = Expansion::new(thread);
         for (state, base) in part {
+            self.pulse.state(thread, *state);
             let recovered = match self.recover(*state, base) {
                 Ok(recovered) => recovered.map(Arc::new),
                 Err(rule) => {
@@ -148,6 +158,7 @@ impl<'a, S: Subject> Search<'a, S> {
                 break;
             }
         }
+        self.pulse.rest(thread);
         expansion
     }
 
@@ -165,25 +176,26 @@ impl<'a, S: Subject> Search<'a, S> {
 
     fn merge(&mut self, expansion: Expansion<S>, next: &mut Vec<Open<S>>) -> Result<(), Violation> {
         self.counts.add(&expansion.counts);
+        let graph = Arc::make_mut(&mut self.graph);
         for found in expansion.found {
-            if let Some(state) = self.graph.add(found.hash, found.parent, found.input) {
+            if let Some(state) = graph.add(found.hash, found.parent, found.input) {
                 next.push((state, found.base));
             }
         }
         let mut edges = expansion.edges.into_iter().peekable();
         for (state, flags) in expansion.expanded {
-            self.graph.expanded(flags);
+            graph.expanded(flags);
             while let Some(edge) = edges.next_if(|edge| edge.from == state) {
                 let target = match edge.target {
                     Target::Known(target) => target,
-                    Target::New(hash) => self.graph.find(hash).expect("entered just before"),
+                    Target::New(hash) => graph.find(hash).expect("entered just before"),
                 };
-                self.graph.connect(Edge { target, input: edge.input, flags: edge.flags });
+                graph.connect(Edge { target, input: edge.input, flags: edge.flags });
             }
         }
         for (state, arrival) in expansion.arrivals {
-            if self.graph.parent(state) != (arrival.from, arrival.input) {
-                let kept = self.graph.others.entry(state).or_insert(arrival);
+            if graph.parent(state) != (arrival.from, arrival.input) {
+                let kept = graph.others.entry(state).or_insert(arrival);
                 *kept = (*kept).min(arrival);
             }
         }

@@ -171,6 +171,7 @@ impl Transport {
         Ok(())
     }
 
+    // B11
     /// The name of a new socket: never used before.
     fn fresh(&self, id: OpId) -> Check {
         let name = id.socket();
