@@ -70,7 +70,7 @@ const SAMPLE: &[&str] = &[
     "serve-blocking wait ENOMEM 3+5",
     "serve-smol socket ENFILE 1",
     "serve-smol accept4 ENFILE 3+5",
-    "serve-smol recvfrom EAGAIN 3+5",
+    "serve-smol recvfrom EINTR 3+5",
     "serve-smol recvfrom ETIMEDOUT 3+5",
     "serve-smol sendto EPIPE 3+5",
     "serve-smol sendto ENOMEM 2..3",

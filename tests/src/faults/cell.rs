@@ -152,7 +152,8 @@ impl Cell {
     /// an eventfd says `EAGAIN` to a writer when it is full, that is, readable. The kernel does not lie so, so neither does a test.
     fn is_possible(&self) -> bool {
         let transfers = matches!(self.call.name, "accept4" | "recvfrom" | "sendto");
-        let would_block = self.program == Program::LoopMio && transfers || self.call.name == "write";
+        let edges = matches!(self.program, Program::LoopMio | Program::ServeSmol | Program::ConnectSmol);
+        let would_block = edges && transfers || self.call.name == "write";
         !(self.error == "EAGAIN" && would_block)
     }
 
