@@ -174,7 +174,7 @@ impl OpId {
     #[must_use]
     #[inline]
     pub const fn new(socket: SocketId, kind: OpKind, stamp: u8) -> Self {
-        Self(socket.0 << SOCKET_SHIFT | u64::from_be_bytes([0, 0, 0, 0, 0, 0, kind.code(), stamp]))
+        Self(socket.0 << SOCKET_SHIFT | u64::from_le_bytes([stamp, kind.code(), 0, 0, 0, 0, 0, 0]))
     }
 
     /// The socket that the operation is about. For an accept it is the socket that the new connection will have.
@@ -199,7 +199,7 @@ impl OpId {
     #[must_use]
     #[inline]
     pub const fn stamp(self) -> u8 {
-        let [.., stamp] = self.0.to_be_bytes();
+        let [stamp, ..] = self.0.to_le_bytes();
         stamp
     }
 

@@ -24,8 +24,8 @@ const BLOCK: usize = 4 * 1024;
 /// A queue of one piece, which is what most sends are, needs no memory of its own.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SendQueue {
-    /// The first piece; empty only if the queue is.
-    front: Bytes,
+    /// The first piece, which is not empty; there is one unless the queue is empty.
+    front: Option<Bytes>,
     /// What is behind it.
     rest: Option<Box<Rest>>,
     length: usize,
@@ -62,48 +62,69 @@ impl SendQueue {
         self.asked
     }
 
-    /// Takes as much of `data` as fits under `capacity`, and leaves the rest in it.
+    /// Takes as much of `data`, which is not empty, as fits under `capacity`. The rest comes back.
     #[inline]
-    pub(crate) fn push(&mut self, data: &mut Bytes, capacity: usize) -> usize {
-        let room = capacity.saturating_sub(self.length);
-        let piece = if data.len() <= room { core::mem::take(data) } else { data.split_to(room) };
-        let taken = piece.len();
-        if taken > 0 {
-            if self.length == 0 {
-                self.front = piece;
-            } else {
-                self.rest.get_or_insert_default().append(piece);
-            }
-            self.length = self.length.saturating_add(taken);
+    pub(crate) fn push(&mut self, data: Bytes, capacity: usize) -> Option<Bytes> {
+        if self.front.is_none() && data.len() <= capacity {
+            self.length = data.len();
+            self.front = Some(data);
+            return None;
         }
-        taken
+        self.push_behind(data, capacity)
     }
 
-    /// The pieces of the next send.
-    #[inline]
-    pub(crate) fn prepare(&mut self) -> Chunks {
+    #[inline(never)]
+    fn push_behind(&mut self, mut data: Bytes, capacity: usize) -> Option<Bytes> {
+        let room = capacity.saturating_sub(self.length);
+        let rest = (data.len() > room).then(|| data.split_off(room));
+        if !data.is_empty() {
+            self.length = self.length.saturating_add(data.len());
+            match &self.front {
+                None => self.front = Some(data),
+                Some(_) => self.rest.get_or_insert_default().append(data),
+            }
+        }
+        rest
+    }
+
+    /// The pieces of the next send; `None` if the queue is empty.
+    #[inline(always)]
+    pub(crate) fn prepare(&mut self) -> Option<Chunks> {
+        let front = self.front.as_ref()?;
         if let Some(rest) = &mut self.rest
-            && let Some((chunks, length)) = rest.prepare(&self.front)
+            && let Some((chunks, length)) = rest.prepare(front)
         {
             self.asked = length;
-            return chunks;
+            return Some(chunks);
         }
-        self.asked = self.front.len();
-        Chunks::One(self.front.clone())
+        self.asked = front.len();
+        Some(Chunks::One(front.clone()))
     }
 
     /// The send in flight took `count` bytes, which is at most what was asked.
     #[inline]
     pub(crate) fn advance(&mut self, count: usize) {
+        if count == self.length && self.rest.is_none() {
+            self.asked = 0;
+            self.length = 0;
+            self.front = None;
+        } else {
+            self.advance_within(count);
+        }
+    }
+
+    #[inline(never)]
+    fn advance_within(&mut self, count: usize) {
         self.retain();
         self.length = self.length.saturating_sub(count);
         let mut left = count;
-        while left >= self.front.len() && !self.front.is_empty() {
-            left = left.saturating_sub(self.front.len());
-            self.front = self.rest.as_mut().map(|rest| rest.next()).unwrap_or_default();
-        }
-        if left > 0 {
-            self.front.advance(left);
+        while let Some(front) = &mut self.front {
+            if left < front.len() {
+                front.advance(left);
+                return;
+            }
+            left = left.saturating_sub(front.len());
+            self.front = self.rest.as_mut().and_then(|rest| rest.next());
         }
     }
 
@@ -118,7 +139,7 @@ impl SendQueue {
 
     /// Gives all memory back; the length stays for the report.
     pub(crate) fn release(&mut self) {
-        self.front = Bytes::new();
+        self.front = None;
         self.rest = None;
     }
 
@@ -138,7 +159,7 @@ impl SendQueue {
     /// Without the end that still grows.
     fn pieces(&self) -> impl Iterator<Item = &Bytes> {
         let rest = self.rest.iter().flat_map(|rest| &rest.pieces);
-        core::iter::once(&self.front).filter(|front| !front.is_empty()).chain(rest)
+        self.front.iter().chain(rest)
     }
 }
 
@@ -199,11 +220,11 @@ impl Rest {
     }
 
     /// Takes the piece that is to be the front.
-    fn next(&mut self) -> Bytes {
+    fn next(&mut self) -> Option<Bytes> {
         if self.pieces.is_empty() {
             self.seal_tail();
         }
-        self.pieces.pop_front().unwrap_or_default()
+        self.pieces.pop_front()
     }
 }
 
@@ -215,7 +236,7 @@ mod tests {
     fn drain(queue: &mut SendQueue, step: usize) -> Vec<u8> {
         let mut out = Vec::new();
         while !queue.is_empty() {
-            let chunks = queue.prepare();
+            let chunks = queue.prepare().unwrap();
             let pieces = chunks.as_slice();
             assert_eq!(pieces.iter().map(Bytes::len).sum::<usize>(), queue.asked());
             assert!(pieces.len() <= MAX_CHUNKS && pieces.iter().all(|chunk| !chunk.is_empty()));
@@ -239,10 +260,9 @@ mod tests {
             let mut queue = SendQueue::default();
             let mut expected = Vec::new();
             for (index, size) in sizes.into_iter().enumerate() {
-                let mut data = Bytes::from(alloc::vec![u8::try_from(index).unwrap(); size]);
+                let data = Bytes::from(alloc::vec![u8::try_from(index).unwrap(); size]);
                 expected.extend_from_slice(&data);
-                assert_eq!(queue.push(&mut data, usize::MAX), size);
-                assert!(data.is_empty());
+                assert_eq!(queue.push(data, usize::MAX), None);
             }
             assert_eq!(queue.len(), expected.len());
             assert_eq!(drain(&mut queue, step), expected, "step {step}");
@@ -251,14 +271,20 @@ mod tests {
 
     // B1
     #[test]
-    fn it_takes_what_fits_and_leaves_the_rest() {
-        let mut queue = SendQueue::default();
-        let mut data = Bytes::from_static(b"abcdef");
-        assert_eq!(queue.push(&mut data, 4), 4);
-        assert_eq!(data, "ef");
-        assert_eq!(queue.push(&mut data, 4), 0);
-        assert_eq!(data, "ef");
-        assert_eq!(queue.len(), 4);
+    fn it_takes_what_fits_and_gives_the_rest_back() {
+        for first in [&b"abcdef"[..], b"ab"] {
+            let mut queue = SendQueue::default();
+            let mut rest = queue.push(Bytes::from_static(first), 4);
+            if rest.is_none() {
+                assert_eq!(queue.len(), 2);
+                rest = queue.push(Bytes::from_static(b"cdef"), 4);
+            }
+            assert_eq!(rest.as_deref(), Some(&b"ef"[..]));
+            assert_eq!(queue.push(Bytes::from_static(b"ef"), 4).as_deref(), Some(&b"ef"[..]));
+            assert_eq!(queue.len(), 4);
+            assert_eq!(drain(&mut queue, 3), b"abcd");
+            assert_eq!(queue.push(Bytes::from_static(b"efgh"), 4), None);
+        }
     }
 
     // B3
@@ -266,11 +292,11 @@ mod tests {
     fn small_pieces_between_large_ones_share_a_block() {
         let mut queue = SendQueue::default();
         for _ in 0..MAX_CHUNKS {
-            queue.push(&mut Bytes::from_static(b"x"), usize::MAX);
+            queue.push(Bytes::from_static(b"x"), usize::MAX);
         }
         for _ in 0..3 {
-            queue.push(&mut Bytes::from_static(b"y"), usize::MAX);
-            queue.push(&mut Bytes::from_static(&[0; COPY_BELOW]), usize::MAX);
+            queue.push(Bytes::from_static(b"y"), usize::MAX);
+            queue.push(Bytes::from_static(&[0; COPY_BELOW]), usize::MAX);
         }
         let behind = queue.pieces().skip(MAX_CHUNKS);
         let places: Vec<usize> = behind.filter(|piece| piece.len() == 1).map(|piece| piece.as_ptr().addr()).collect();
@@ -282,12 +308,12 @@ mod tests {
     fn a_clone_cuts_its_pieces_where_the_original_does() {
         let mut queue = SendQueue::default();
         for _ in 0..=MAX_CHUNKS {
-            queue.push(&mut Bytes::from_static(b"x"), usize::MAX);
+            queue.push(Bytes::from_static(b"x"), usize::MAX);
         }
         let mut clone = queue.clone();
         for piece in [1, COPY_BELOW - 1, COPY_BELOW - 1, 7, 1] {
             for queue in [&mut queue, &mut clone] {
-                queue.push(&mut Bytes::from(alloc::vec![0; piece]), usize::MAX);
+                queue.push(Bytes::from(alloc::vec![0; piece]), usize::MAX);
             }
             let lengths = |queue: &SendQueue| queue.pieces().map(Bytes::len).collect::<Vec<_>>();
             assert_eq!(lengths(&queue), lengths(&clone));
@@ -300,9 +326,9 @@ mod tests {
         let data = Bytes::from(alloc::vec![7; 3]);
         let list = |queue: &mut SendQueue| {
             for index in 0..3 {
-                queue.push(&mut data.slice(index..=index), usize::MAX);
+                queue.push(data.slice(index..=index), usize::MAX);
             }
-            let Chunks::Several { list, used: 3 } = queue.prepare() else { panic!("three pieces") };
+            let Chunks::Several { list, used: 3 } = queue.prepare().unwrap() else { panic!("three pieces") };
             assert!(!data.is_unique());
             list
         };
@@ -326,12 +352,12 @@ mod tests {
     fn what_is_behind_a_whole_send_goes_on_growing_while_that_is_in_flight() {
         let mut queue = SendQueue::default();
         for _ in 0..=MAX_CHUNKS {
-            queue.push(&mut Bytes::from_static(b"x"), usize::MAX);
+            queue.push(Bytes::from_static(b"x"), usize::MAX);
         }
-        assert_eq!(queue.prepare().as_slice().len(), MAX_CHUNKS);
-        queue.push(&mut Bytes::from_static(b"y"), usize::MAX);
+        assert_eq!(queue.prepare().unwrap().as_slice().len(), MAX_CHUNKS);
+        queue.push(Bytes::from_static(b"y"), usize::MAX);
         queue.advance(MAX_CHUNKS);
-        assert_eq!(queue.prepare().as_slice(), [b"xy".as_slice()]);
+        assert_eq!(queue.prepare().unwrap().as_slice(), [b"xy".as_slice()]);
     }
 
     // E4
@@ -340,7 +366,7 @@ mod tests {
         let encode = |pieces: &[&'static [u8]], capacity| {
             let mut queue = SendQueue::default();
             for piece in pieces {
-                queue.push(&mut Bytes::from_static(piece), usize::MAX);
+                queue.push(Bytes::from_static(piece), usize::MAX);
             }
             let mut out = Vec::new();
             queue.encode(capacity, &mut out);
@@ -361,17 +387,17 @@ mod tests {
     fn a_block_is_filled_to_the_end_and_a_piece_that_fits_no_more_begins_the_next() {
         let mut queue = SendQueue::default();
         for _ in 0..MAX_CHUNKS {
-            queue.push(&mut Bytes::from_static(b"x"), usize::MAX);
+            queue.push(Bytes::from_static(b"x"), usize::MAX);
         }
         for _ in 0..4 {
-            queue.push(&mut Bytes::from(alloc::vec![7; 1024]), usize::MAX);
+            queue.push(Bytes::from(alloc::vec![7; 1024]), usize::MAX);
         }
         assert_eq!(queue.pieces().count(), MAX_CHUNKS, "four kilobytes are one block, and it still grows");
-        queue.push(&mut Bytes::from_static(b"z"), usize::MAX);
+        queue.push(Bytes::from_static(b"z"), usize::MAX);
         assert_eq!(queue.pieces().skip(MAX_CHUNKS).map(Bytes::len).collect::<Vec<_>>(), [4096]);
-        queue.push(&mut Bytes::from(alloc::vec![7; 2047]), usize::MAX);
+        queue.push(Bytes::from(alloc::vec![7; 2047]), usize::MAX);
         assert_eq!(queue.pieces().count(), MAX_CHUNKS + 1, "less than two kilobytes are copied");
-        queue.push(&mut Bytes::from(alloc::vec![7; 2048]), usize::MAX);
+        queue.push(Bytes::from(alloc::vec![7; 2048]), usize::MAX);
         assert_eq!(queue.pieces().skip(MAX_CHUNKS).map(Bytes::len).collect::<Vec<_>>(), [4096, 2048, 2048]);
     }
 
@@ -379,12 +405,12 @@ mod tests {
     fn a_backlog_of_small_slices_is_copied_and_does_not_pin_their_block() {
         let mut queue = SendQueue::default();
         for _ in 0..MAX_CHUNKS {
-            queue.push(&mut Bytes::from_static(b"x"), usize::MAX);
+            queue.push(Bytes::from_static(b"x"), usize::MAX);
         }
         let block = Bytes::from(alloc::vec![7; 64 * 1024]);
-        queue.push(&mut block.slice(..10), usize::MAX);
+        queue.push(block.slice(..10), usize::MAX);
         assert!(block.is_unique());
-        queue.push(&mut block.slice(..COPY_BELOW), usize::MAX);
+        queue.push(block.slice(..COPY_BELOW), usize::MAX);
         assert!(!block.is_unique());
     }
 }

@@ -4,12 +4,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
+use bytes::Bytes;
+
 use crate::connection::Signal;
 use crate::context::{Mail, Scope, SessionTimers};
 use crate::state::Life;
 use crate::{
     Canonical, CloseReason, CloseReport, Completion, Connection, ConnectionConfig, Context, Fault, Handler, Machine, Misuse, Op,
-    Output, Peer, SocketId, Stream, TimerId, Timestamp, encode,
+    OpId, Outcome, Output, Peer, SocketId, Stream, TimerId, Timestamp, encode,
 };
 
 /// A connection and the handler that it belongs to, as one machine.
@@ -24,8 +26,6 @@ pub struct Session<H: Handler> {
     timers: SessionTimers,
     mail: Mail<H::Message>,
     phase: Phase,
-    /// The end has not been polled yet.
-    closed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,7 +35,9 @@ enum Phase {
     Open,
     /// The handler was told of the drain.
     Draining,
-    /// The handler was told of the end.
+    /// The handler was told of the end, and the owner was not.
+    Ended,
+    /// So was the owner.
     Closed,
 }
 
@@ -73,7 +75,7 @@ impl<H: Handler> Session<H> {
     #[must_use]
     pub fn new(now: Timestamp, socket: SocketId, peer: Peer, config: Arc<ConnectionConfig>, handler: H) -> Self {
         let connection = Connection::new(now, socket, config);
-        Self { connection, handler, peer, timers: SessionTimers::default(), mail: Mail::NONE, phase: Phase::New, closed: false }
+        Self { connection, handler, peer, timers: SessionTimers::default(), mail: Mail::NONE, phase: Phase::New }
     }
 
     /// Tells the handler that the connection is there. Every other mutator does so first if it was not done; a second call does nothing.
@@ -110,7 +112,7 @@ impl<H: Handler> Session<H> {
     /// The connection is gone: the message comes back.
     pub fn deliver(&mut self, now: Timestamp, message: H::Message) -> Result<(), H::Message> {
         self.open(now);
-        if self.phase == Phase::Closed {
+        if self.is_over() {
             return Err(message);
         }
         self.call(|handler, cx| handler.on_message(cx, message));
@@ -121,7 +123,7 @@ impl<H: Handler> Session<H> {
     /// Gives a message back that the handler posted: its addressee is gone or takes no more.
     pub fn undelivered(&mut self, now: Timestamp, to: SocketId, message: H::Message) {
         self.open(now);
-        if self.phase != Phase::Closed {
+        if !self.is_over() {
             self.call(|handler, cx| handler.on_undelivered(cx, to, message));
             self.dispatch();
         }
@@ -162,13 +164,17 @@ impl<H: Handler> Session<H> {
         if let Some((to, message)) = self.mail.pop() {
             return Some(SessionEvent::Post { to, message });
         }
-        core::mem::take(&mut self.closed).then(|| SessionEvent::Closed(self.connection.report()))
+        if self.phase != Phase::Ended {
+            return None;
+        }
+        self.phase = Phase::Closed;
+        Some(SessionEvent::Closed(self.connection.report()))
     }
 
     /// True if an event waits to be polled.
     #[inline]
     pub(crate) fn has_events(&self) -> bool {
-        self.closed || self.has_mail()
+        self.phase == Phase::Ended || self.has_mail()
     }
 
     /// The deadline, or never.
@@ -183,12 +189,45 @@ impl<H: Handler> Session<H> {
         self.mail.len() > 0
     }
 
-    #[inline]
-    pub(crate) fn next_operation(&mut self) -> Option<Op> {
-        if self.phase == Phase::New { None } else { self.connection.next_operation() }
+    #[inline(always)]
+    pub(crate) fn next_operation<T>(&mut self, wrap: impl Fn(Op) -> T) -> Option<T> {
+        if self.phase == Phase::New { None } else { self.connection.next_operation(wrap) }
+    }
+
+    #[inline(always)]
+    fn sent(&mut self, now: Timestamp, count: usize) -> Result<(), Misuse> {
+        self.connection.sent(now, count);
+        if self.connection.has_news() {
+            self.dispatch();
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn receive(&mut self, now: Timestamp, data: Bytes) -> Result<(), Misuse> {
+        if let Some(data) = self.connection.received(now, data) {
+            if self.connection.withholds() {
+                self.connection.put_down(data);
+            } else {
+                self.connection.delivered(data.len());
+                self.call(|handler, cx| handler.on_data(cx, data));
+            }
+        }
+        if self.connection.has_news() {
+            self.dispatch();
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn take_rare(&mut self, now: Timestamp, id: OpId, outcome: Outcome) -> Result<(), Misuse> {
+        self.connection.take_rare(now, id, &outcome)?;
+        self.dispatch();
+        Ok(())
     }
 
     /// Hands what has happened to the handler. Each event is taken out before the handler sees it, so this ends.
+    #[inline(never)]
     fn dispatch(&mut self) {
         loop {
             if let Some(data) = self.connection.take_data() {
@@ -199,14 +238,18 @@ impl<H: Handler> Session<H> {
                 Some(Signal::PeerFinished) => self.call(|handler, cx| handler.on_peer_finished(cx)),
                 Some(Signal::Writable) => self.call(|handler, cx| handler.on_writable(cx)),
                 Some(Signal::Closed) => {
-                    self.phase = Phase::Closed;
+                    self.phase = Phase::Ended;
                     self.timers = SessionTimers::default();
-                    self.closed = true;
                     self.handler.on_closed(&self.connection.report());
                 }
                 None => return,
             }
         }
+    }
+
+    /// The handler hears of nothing more.
+    fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Ended | Phase::Closed)
     }
 
     fn call(&mut self, callback: impl FnOnce(&mut H, &mut Context<'_, H::Message>)) {
@@ -240,24 +283,18 @@ impl<H: Handler> Machine for Session<H> {
         if self.has_events() {
             return self.next_event().map(Output::Event);
         }
-        let op = self.next_operation()?;
-        Some(Output::Submit(op))
+        self.next_operation(Output::Submit)
     }
 
     fn complete(&mut self, now: Timestamp, done: Completion) -> Result<(), Misuse> {
         // Before the session is open nothing is in flight, so whatever comes is refused.
-        if let Some(data) = self.connection.receive(now, done)? {
-            if self.connection.withholds() {
-                self.connection.put_down(data);
-            } else {
-                self.connection.delivered(data.len());
-                self.call(|handler, cx| handler.on_data(cx, data));
-            }
+        let (id, outcome) = done.into_parts();
+        match outcome {
+            // First what comes with every message.
+            Outcome::Sent(count) if self.connection.expects_sent(id) => self.sent(now, count),
+            Outcome::Data(data) if self.connection.expects_data(id) => self.receive(now, data),
+            outcome => self.take_rare(now, id, outcome),
         }
-        if self.connection.has_news() {
-            self.dispatch();
-        }
-        Ok(())
     }
 
     fn broken(&mut self, now: Timestamp, socket: SocketId, fault: Fault) {
@@ -298,9 +335,9 @@ impl<H: Handler + Canonical> Canonical for Session<H> {
                 Phase::New => 0,
                 Phase::Open => 1,
                 Phase::Draining => 2,
-                Phase::Closed => 3,
+                Phase::Ended | Phase::Closed => 3,
             },
         );
-        encode::flag(out, self.closed);
+        encode::flag(out, self.phase == Phase::Ended);
     }
 }

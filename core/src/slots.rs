@@ -1,7 +1,8 @@
 //! Giving out names for sockets.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 use crate::{MAX_SLOTS, Misuse, MisuseKind, SocketId, encode};
 
@@ -62,49 +63,54 @@ impl SlotRange {
 #[derive(Clone, Debug)]
 pub struct Slots {
     range: SlotRange,
-    /// The generation of each slot that was ever given out.
-    generations: Vec<u32>,
-    /// Slots that were given out before and are free.
-    free: BTreeSet<u32>,
+    /// Each slot that was ever given out.
+    slots: Vec<Slot>,
+    /// Those that are free, lowest first.
+    free: BinaryHeap<Reverse<u32>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    /// That of the name that is given out, or will be next.
+    generation: u32,
+    taken: bool,
 }
 
 impl Slots {
     /// Nothing is given out yet.
     #[must_use]
     pub const fn new(range: SlotRange) -> Self {
-        Self { range, generations: Vec::new(), free: BTreeSet::new() }
+        Self { range, slots: Vec::new(), free: BinaryHeap::new() }
     }
 
     /// A name for a new socket, or `None` if every slot is taken.
     #[must_use = "a name that is dropped without being released is never given out again"]
     pub fn reserve(&mut self) -> Option<SocketId> {
-        let index = match self.free.pop_first() {
-            Some(index) => index,
+        let index = match self.free.pop() {
+            Some(Reverse(index)) => index,
             None => {
-                let index = u32::try_from(self.generations.len()).unwrap_or(u32::MAX);
+                let index = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
                 if index >= self.range.count {
                     return None;
                 }
-                self.generations.push(0);
+                self.slots.push(Slot { generation: 0, taken: false });
                 index
             }
         };
-        let generation = self.generation(index)?;
-        SocketId::new(self.range.first.saturating_add(index), generation)
+        let slot = self.slots.get_mut(usize::try_from(index).ok()?)?;
+        slot.taken = true;
+        SocketId::new(self.range.first.saturating_add(index), slot.generation)
     }
 
     /// The socket is gone. False if the name was not given out by this range, or was released before.
     pub fn release(&mut self, socket: SocketId) -> bool {
-        if !self.holds(socket) {
-            return false;
-        }
         let index = socket.slot().saturating_sub(self.range.first);
-        let Some(generation) = usize::try_from(index).ok().and_then(|index| self.generations.get_mut(index)) else {
-            return false;
-        };
-        if let Some(next) = generation.checked_add(1) {
-            *generation = next;
-            self.free.insert(index);
+        let slot = usize::try_from(index).ok().and_then(|index| self.slots.get_mut(index));
+        let Some(slot) = slot.filter(|slot| slot.is(socket) && self.range.contains(socket.slot())) else { return false };
+        slot.taken = false;
+        if let Some(next) = slot.generation.checked_add(1) {
+            slot.generation = next;
+            self.free.push(Reverse(index));
         }
         true
     }
@@ -113,25 +119,31 @@ impl Slots {
     #[must_use]
     pub fn holds(&self, socket: SocketId) -> bool {
         let index = socket.slot().saturating_sub(self.range.first);
-        self.range.contains(socket.slot()) && !self.free.contains(&index) && self.generation(index) == Some(socket.generation())
+        self.range.contains(socket.slot()) && self.slot(index).is_some_and(|slot| slot.is(socket))
     }
 
     /// True if a name can be given out.
     #[must_use]
     pub fn has_free(&self) -> bool {
-        let used = u32::try_from(self.generations.len()).unwrap_or(u32::MAX);
+        let used = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
         !self.free.is_empty() || used < self.range.count
     }
 
     /// Which slots are taken; a slot that was never given out is as free as one that was released.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         for index in 0..self.range.count {
-            encode::flag(out, self.generation(index).is_some() && !self.free.contains(&index));
+            encode::flag(out, self.slot(index).is_some_and(|slot| slot.taken));
         }
     }
 
-    fn generation(&self, index: u32) -> Option<u32> {
-        self.generations.get(usize::try_from(index).ok()?).copied()
+    fn slot(&self, index: u32) -> Option<&Slot> {
+        self.slots.get(usize::try_from(index).ok()?)
+    }
+}
+
+impl Slot {
+    fn is(self, socket: SocketId) -> bool {
+        self.taken && self.generation == socket.generation()
     }
 }
 
@@ -154,9 +166,10 @@ mod tests {
         assert!(!slots.release(first), "a stale name");
         assert!(slots.holds(again) && !slots.holds(first));
 
-        slots.generations[0] = u32::MAX;
+        slots.slots[0].generation = u32::MAX;
         let last = SocketId::new(5, u32::MAX).unwrap();
         assert!(slots.release(last));
+        assert!(!slots.holds(last) && !slots.release(last));
         assert_eq!(slots.reserve(), None, "retired");
     }
 

@@ -1,5 +1,7 @@
 //! Starting, dialling, draining, stopping.
 
+use alloc::boxed::Box;
+
 use super::{Client, ClientEvent, Place};
 use crate::flight::Flight;
 use crate::runtime::RuntimeEvent;
@@ -144,7 +146,7 @@ impl<S: Service> Client<S> {
         self.report.peer = Some(peer);
         match self.service.accept(&peer) {
             Verdict::Accept(handler) => {
-                let session = Session::new(self.now, socket, peer, self.connection.clone(), handler);
+                let session = Box::new(Session::new(self.now, socket, peer, self.connection.clone(), handler));
                 self.place = Place::Live(socket);
                 self.events.push_back(ClientEvent::Opened { socket, peer, session });
             }

@@ -3,6 +3,7 @@
 mod life;
 mod report;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -52,7 +53,6 @@ enum Place {
 }
 
 /// What a client tells its driver.
-#[allow(clippy::large_enum_variant, reason = "a session is handed out once a connection; a box would cost an allocation each")]
 pub enum ClientEvent<H: Handler> {
     /// There is a connection: drive this session.
     Opened {
@@ -60,8 +60,8 @@ pub enum ClientEvent<H: Handler> {
         socket: SocketId,
         /// Who it is.
         peer: Peer,
-        /// The machine to drive.
-        session: Session<H>,
+        /// The machine to drive. It stays where it is, whoever passes it on.
+        session: Box<Session<H>>,
     },
     /// Tell this session; if it has ended since, there is nobody to tell.
     Order {

@@ -3,13 +3,15 @@
 use bytes::Bytes;
 
 use super::Connection;
+use super::inbox::Inbox;
 use crate::credit::Credit;
 use crate::state::{Life, LifeEvent, ReceiveHalf, SendEvent, SendHalf, Table};
 use crate::timers::Timeout;
 use crate::{CloseReason, Stream, Timestamp, Unsent, UnsentReason};
 
 impl Stream for Connection {
-    fn send(&mut self, now: Timestamp, mut data: Bytes) -> Result<(), Unsent> {
+    #[inline]
+    fn send(&mut self, now: Timestamp, data: Bytes) -> Result<(), Unsent> {
         self.tick(now);
         if data.is_empty() {
             return Ok(());
@@ -17,15 +19,19 @@ impl Stream for Connection {
         if !self.may_send() {
             return Err(Unsent { data, reason: UnsentReason::Ended });
         }
-        let was_empty = self.queue.is_empty();
-        if self.queue.push(&mut data, self.config.send_high) > 0 {
-            if was_empty {
+        let before = self.queue.len();
+        let rest = self.queue.push(data, self.config.send_high);
+        if self.queue.len() > before {
+            if before == 0 {
                 self.watch_sending();
             }
             self.refresh_half_closed();
         }
         self.blocked |= self.queue.len() >= self.config.send_high;
-        if data.is_empty() { Ok(()) } else { Err(Unsent { data, reason: UnsentReason::Full }) }
+        match rest {
+            None => Ok(()),
+            Some(data) => Err(Unsent { data, reason: UnsentReason::Full }),
+        }
     }
 
     fn room(&self) -> usize {
@@ -93,7 +99,7 @@ impl Connection {
     /// Our FIN is to follow what is queued.
     pub(super) fn end_sending(&mut self) {
         if self.send.step(SendEvent::Finish) {
-            self.inbox.writable = false;
+            self.inbox.remove(Inbox::WRITABLE);
             if self.queue.is_empty() {
                 self.watch_sending();
             }
@@ -114,17 +120,16 @@ impl Connection {
     /// The application has ended the connection: it will hear of nothing but the end.
     fn drop_inbox(&mut self) {
         self.withhold_for_good();
-        self.inbox.writable = false;
+        self.inbox.remove(Inbox::WRITABLE);
     }
 
     /// What has arrived and was not delivered never will be.
     pub(super) fn withhold_for_good(&mut self) {
-        if let Some(rare) = &mut self.rare
-            && let Some(data) = rare.data.take()
-        {
+        if let Some(data) = self.pick_up() {
+            let rare = self.rare();
             rare.undelivered = rare.undelivered.saturating_add(super::count(data.len()));
         }
-        self.inbox.peer_finished = false;
+        self.inbox.remove(Inbox::PEER_FINISHED);
     }
 
     /// Something has moved in our direction: if the peer has ended, that is what puts the half-closed time-out off.

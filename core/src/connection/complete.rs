@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::inbox::Inbox;
 use super::{Connection, Rare, count};
 use crate::backoff::Backoff;
 use crate::state::{Life, LifeEvent, ReceiveEvent, ReceiveHalf, SendEvent, SendHalf, Table};
@@ -10,37 +11,54 @@ use crate::{CloseReason, Completion, Fault, Misuse, MisuseKind, OpId, OpKind, Ou
 
 impl Connection {
     pub(super) fn take_completion(&mut self, now: Timestamp, done: Completion) -> Result<(), Misuse> {
-        if let Some(data) = self.receive(now, done)? {
-            self.put_down(data);
-        }
-        Ok(())
-    }
-
-    /// Takes a completion, and gives received data back: whoever delivers it at once need not put it down first. It goes before every
-    /// [`Signal`](super::Signal).
-    #[inline(always)]
-    pub(crate) fn receive(&mut self, now: Timestamp, done: Completion) -> Result<Option<Bytes>, Misuse> {
         let (id, outcome) = done.into_parts();
-        // First what happens with every message.
         match outcome {
-            Outcome::Data(data) if self.recv.expects_of(self.socket, OpKind::Recv, id) => {
-                self.tick(now);
-                self.recv.land();
-                Ok(self.on_receive(data))
+            Outcome::Data(data) if self.expects_data(id) => {
+                if let Some(data) = self.received(now, data) {
+                    self.put_down(data);
+                }
+                Ok(())
             }
-            Outcome::Sent(count) if self.sending.expects_of(self.socket, OpKind::Send, id) => {
-                self.tick(now);
-                self.sending.land();
-                self.on_send(count);
-                Ok(None)
+            Outcome::Sent(count) if self.expects_sent(id) => {
+                self.sent(now, count);
+                Ok(())
             }
             outcome => self.take_rare(now, id, &outcome),
         }
     }
 
+    /// True if this receive is in flight.
+    #[inline(always)]
+    pub(crate) fn expects_data(&self, id: OpId) -> bool {
+        self.recv.expects_of(self.socket, OpKind::Recv, id)
+    }
+
+    /// True if this send is in flight.
+    #[inline(always)]
+    pub(crate) fn expects_sent(&self, id: OpId) -> bool {
+        self.sending.expects_of(self.socket, OpKind::Send, id)
+    }
+
+    /// The receive in flight brought these bytes. They come back if they are to be delivered: whoever does that at once need not put them
+    /// down first. They go before every [`Signal`](super::Signal).
+    #[inline(always)]
+    pub(crate) fn received(&mut self, now: Timestamp, data: Bytes) -> Option<Bytes> {
+        self.tick(now);
+        self.recv.land();
+        self.on_receive(data)
+    }
+
+    /// The send in flight took so many bytes.
+    #[inline(always)]
+    pub(crate) fn sent(&mut self, now: Timestamp, count: usize) {
+        self.tick(now);
+        self.sending.land();
+        self.on_send(count);
+    }
+
     /// What does not happen with every message.
     #[inline(never)]
-    fn take_rare(&mut self, now: Timestamp, id: OpId, outcome: &Outcome) -> Result<Option<Bytes>, Misuse> {
+    pub(crate) fn take_rare(&mut self, now: Timestamp, id: OpId, outcome: &Outcome) -> Result<(), Misuse> {
         if let Err(kind) = self.check(id, outcome) {
             let rare = self.rare();
             rare.refused_completions = rare.refused_completions.saturating_add(1);
@@ -49,7 +67,7 @@ impl Connection {
         self.tick(now);
         self.on_end(id.kind(), outcome);
         self.settle();
-        Ok(None)
+        Ok(())
     }
 
     /// Validates fully, before anything changes.
@@ -104,7 +122,7 @@ impl Connection {
     }
 
     /// Gives the data back if it can be delivered now.
-    #[inline]
+    #[inline(always)]
     fn on_receive(&mut self, data: Bytes) -> Option<Bytes> {
         if data.is_empty() || data.len() > self.receive_size {
             self.receive.step(ReceiveEvent::Fail);
@@ -153,13 +171,15 @@ impl Connection {
     }
 
     fn on_eof(&mut self) {
-        self.inbox.peer_finished = self.receive == ReceiveHalf::Reading;
+        if self.receive == ReceiveHalf::Reading {
+            self.inbox.put(Inbox::PEER_FINISHED);
+        }
         self.receive.step(ReceiveEvent::Eof);
         self.forget_failures(|rare| &mut rare.receive_backoff);
         self.watch_receiving();
     }
 
-    #[inline]
+    #[inline(always)]
     fn on_send(&mut self, count: usize) {
         if count == 0 || count > self.queue.asked() {
             self.queue.retain();
@@ -170,7 +190,7 @@ impl Connection {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn on_sent(&mut self, taken: usize) {
         self.queue.advance(taken);
         self.ledger.sent = self.ledger.sent.saturating_add(count(taken));
@@ -186,7 +206,9 @@ impl Connection {
         self.refresh_half_closed();
         if self.blocked && self.queue.len() <= self.config.send_low {
             self.blocked = false;
-            self.inbox.writable = self.may_send();
+            if self.may_send() {
+                self.inbox.put(Inbox::WRITABLE);
+            }
         }
     }
 
@@ -230,6 +252,6 @@ impl Connection {
         self.close.land();
         self.life.step(LifeEvent::Gone);
         self.queue.release();
-        self.inbox.closed = true;
+        self.inbox.put(Inbox::CLOSED);
     }
 }

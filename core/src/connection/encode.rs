@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Connection;
+use super::inbox::Inbox;
 use crate::state::{Life, Table};
 use crate::{Canonical, Ending, Timestamp, encode};
 
@@ -18,14 +19,14 @@ impl Canonical for Connection {
         }
         let data = self.rare.as_ref().and_then(|rare| rare.data.as_ref());
         encode::length(out, data.map_or(0, bytes::Bytes::len));
-        for waiting in [self.inbox.peer_finished, self.inbox.writable, self.inbox.closed] {
-            encode::flag(out, waiting);
+        for waiting in [Inbox::PEER_FINISHED, Inbox::WRITABLE, Inbox::CLOSED] {
+            encode::flag(out, self.inbox.has(waiting));
         }
         match self.life {
             Life::Open | Life::Lingering | Life::Flushing => self.encode_course(now, out),
             Life::Ending => self.encode_ending(out),
             Life::Closing => self.encode_outcome(out),
-            Life::Closed if self.inbox.closed => self.encode_outcome(out),
+            Life::Closed if self.inbox.has(Inbox::CLOSED) => self.encode_outcome(out),
             Life::Closed => {}
         }
     }

@@ -1,6 +1,7 @@
 //! How a connection gets from open to closed.
 
 use super::Connection;
+use super::inbox::Inbox;
 use crate::state::{Life, LifeEvent, ReceiveEvent, ReceiveHalf, SendHalf, Table};
 use crate::timers::{Timeout, Timers};
 use crate::{CloseReason, CloseReport, Ending};
@@ -113,6 +114,6 @@ impl Connection {
         self.receive.step(ReceiveEvent::Discard);
         self.credit.pause(false);
         self.timers = Timers::NONE;
-        self.inbox.writable = false;
+        self.inbox.remove(Inbox::WRITABLE);
     }
 }

@@ -4,6 +4,7 @@ mod calls;
 mod complete;
 mod encode;
 mod ending;
+mod inbox;
 mod operations;
 mod timeouts;
 
@@ -11,6 +12,8 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use bytes::Bytes;
+
+use inbox::Inbox;
 
 use crate::backoff::Backoff;
 use crate::credit::Credit;
@@ -64,7 +67,7 @@ pub struct Connection {
 /// What most connections do not have before they end, apart, so that many idle ones stay small.
 #[derive(Clone, Debug, Default)]
 struct Rare {
-    /// Received and to be told later: it goes before everything in the [`Inbox`].
+    /// Received and to be told later: [`Inbox::DATA`]. It goes before everything else in the inbox.
     data: Option<Bytes>,
     receive_backoff: Backoff,
     send_backoff: Backoff,
@@ -98,14 +101,6 @@ pub(crate) enum Signal {
     PeerFinished,
     Writable,
     Closed,
-}
-
-/// What waits to be told: at most one of each, in this order.
-#[derive(Clone, Copy, Debug, Default)]
-struct Inbox {
-    peer_finished: bool,
-    writable: bool,
-    closed: bool,
 }
 
 /// What is counted for the report and decides nothing.
@@ -178,26 +173,33 @@ impl Connection {
     /// Received data, to be delivered later.
     pub(crate) fn put_down(&mut self, data: Bytes) {
         self.rare().data = Some(data);
+        self.inbox.put(Inbox::DATA);
     }
 
     /// Data that is to be delivered now. It goes before every [`Signal`].
     pub(crate) fn take_data(&mut self) -> Option<Bytes> {
-        if self.withholds() {
+        if !self.has_data() || self.withholds() {
             return None;
         }
-        let data = self.rare.as_mut()?.data.take()?;
+        let data = self.pick_up()?;
         self.delivered(data.len());
         Some(data)
     }
 
+    /// What was [put down](Connection::put_down).
+    fn pick_up(&mut self) -> Option<Bytes> {
+        self.inbox.remove(Inbox::DATA);
+        self.rare.as_mut()?.data.take()
+    }
+
     /// True if something that the peer sent waits to be told.
     fn has_arrivals(&self) -> bool {
-        self.has_data() || self.inbox.peer_finished
+        self.inbox.has(Inbox::DATA | Inbox::PEER_FINISHED)
     }
 
     #[inline]
     fn has_data(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.data.is_some())
+        self.inbox.has(Inbox::DATA)
     }
 
     fn rare(&mut self) -> &mut Rare {
@@ -213,22 +215,16 @@ impl Connection {
     /// True if anything waits to be told, now or after a pause.
     #[inline]
     pub(crate) fn has_news(&self) -> bool {
-        let Inbox { peer_finished, writable, closed } = self.inbox;
-        // Without short cuts: three bytes are looked at faster than one after another.
-        (peer_finished | writable | closed) || self.has_data()
+        !self.inbox.is_empty()
     }
 
     /// What else is to be told now.
     pub(crate) fn take_signal(&mut self) -> Option<Signal> {
-        let Inbox { peer_finished, writable, closed } = self.inbox;
-        if peer_finished && !self.withholds() {
-            self.inbox.peer_finished = false;
+        if !self.withholds() && self.inbox.take(Inbox::PEER_FINISHED) {
             Some(Signal::PeerFinished)
-        } else if writable {
-            self.inbox.writable = false;
+        } else if self.inbox.take(Inbox::WRITABLE) {
             Some(Signal::Writable)
-        } else if closed {
-            self.inbox.closed = false;
+        } else if self.inbox.take(Inbox::CLOSED) {
             Some(Signal::Closed)
         } else {
             None
@@ -275,7 +271,7 @@ impl Machine for Connection {
             Some(Signal::PeerFinished) => Some(Output::Event(ConnectionEvent::PeerFinished)),
             Some(Signal::Writable) => Some(Output::Event(ConnectionEvent::Writable)),
             Some(Signal::Closed) => Some(Output::Event(ConnectionEvent::Closed(self.report()))),
-            None => self.next_operation().map(Output::Submit),
+            None => self.next_operation(Output::Submit),
         }
     }
 

@@ -9,20 +9,32 @@ use crate::timers::Timeout;
 use crate::{CancelOp, CloseOp, Op, OpKind, RecvOp, SendOp, ShutdownOp};
 
 impl Connection {
-    #[inline]
-    pub(crate) fn next_operation(&mut self) -> Option<Op> {
+    /// The next operation, as what `wrap` makes of it: made where it is wanted, so that nothing has to be moved.
+    #[inline(always)]
+    pub(crate) fn next_operation<T>(&mut self, wrap: impl Fn(Op) -> T) -> Option<T> {
         match self.life {
             Life::Open | Life::Lingering | Life::Flushing => {
-                if !self.queue.is_empty() {
-                    if self.may_submit_send() {
-                        return Some(self.next_send());
+                if self.queue.is_empty() {
+                    if self.send == SendHalf::Finishing {
+                        return Some(wrap(self.next_shutdown()));
                     }
-                } else if self.send == SendHalf::Finishing {
-                    return Some(self.next_shutdown());
+                } else if self.may_submit_send()
+                    && let Some(chunks) = self.queue.prepare()
+                {
+                    let id = self.stamps.mint(self.socket, OpKind::Send);
+                    self.sending.submit(id);
+                    return Some(wrap(Op::Send(SendOp { id, chunks })));
                 }
-                if self.recv.is_idle() { self.next_receive() } else { None }
+                if !self.recv.is_idle() {
+                    return None;
+                }
+                let max = self.next_receive()?;
+                self.receive_size = max.get();
+                let id = self.stamps.mint(self.socket, OpKind::Recv);
+                self.recv.submit(id);
+                Some(wrap(Op::Recv(RecvOp { id, max })))
             }
-            Life::Ending => self.next_of_the_end(),
+            Life::Ending => self.next_of_the_end().map(wrap),
             Life::Closing | Life::Closed => None,
         }
     }
@@ -31,14 +43,6 @@ impl Connection {
     fn may_submit_send(&self) -> bool {
         let sends = matches!(self.send, SendHalf::Open | SendHalf::Finishing);
         self.sending.is_idle() && sends && !self.timers.is_armed(Timeout::RetrySend)
-    }
-
-    #[inline]
-    fn next_send(&mut self) -> Op {
-        let chunks = self.queue.prepare();
-        let id = self.stamps.mint(self.socket, OpKind::Send);
-        self.sending.submit(id);
-        Op::Send(SendOp { id, chunks })
     }
 
     /// Our FIN comes after everything that was queued.
@@ -50,22 +54,18 @@ impl Connection {
         Op::Shutdown(ShutdownOp { id })
     }
 
+    /// How much the next receive may bring.
     #[inline]
-    fn next_receive(&mut self) -> Option<Op> {
+    fn next_receive(&self) -> Option<NonZeroUsize> {
         if self.timers.is_armed(Timeout::RetryReceive) {
             return None;
         }
-        let max = match self.receive {
+        NonZeroUsize::new(match self.receive {
             // What a pause holds back must be delivered before more is asked for.
             ReceiveHalf::Reading if !self.has_data() => self.credit.receive_size(self.config.receive_size),
             ReceiveHalf::Discarding => self.config.receive_size,
             _ => 0,
-        };
-        let max = NonZeroUsize::new(max)?;
-        self.receive_size = max.get();
-        let id = self.stamps.mint(self.socket, OpKind::Recv);
-        self.recv.submit(id);
-        Some(Op::Recv(RecvOp { id, max }))
+        })
     }
 
     #[inline(never)]

@@ -29,7 +29,7 @@ impl Connection {
 
     /// Arms what guards receiving, from now on: called when something was received, when our FIN was sent, and when what the
     /// application wants has changed.
-    #[inline]
+    #[inline(always)]
     pub(super) fn watch_receiving(&mut self) {
         if self.life != Life::Open {
             return;

@@ -1,5 +1,7 @@
 //! The node's work: passing events between supervisors and sessions, delivering messages, giving turns.
 
+use alloc::boxed::Box;
+
 use super::members::{Member, Supervisor, SupervisorEvent};
 use super::{Node, NodeEvent, SupervisorId};
 use crate::{ClientEvent, Machine, Op, Order, Peer, ServerEvent, Service, Session, SessionEvent, SlotRange, SocketId, Timestamp};
@@ -35,7 +37,7 @@ impl<S: Service> Node<S> {
     pub(super) fn next_operation(&mut self) -> Option<Op> {
         while let Some(slot) = self.schedule.turn() {
             let op = match self.members.member(slot) {
-                Some(Member::Session(session)) => session.next_operation(),
+                Some(Member::Session(session)) => session.next_operation(|op| op),
                 Some(Member::Supervisor(supervisor)) => supervisor.next_operation(),
                 None => None,
             };
@@ -179,7 +181,7 @@ impl<S: Service> Node<S> {
         }
     }
 
-    fn adopt(&mut self, supervisor: SupervisorId, peer: Peer, mut session: Session<S::Handler>) {
+    fn adopt(&mut self, supervisor: SupervisorId, peer: Peer, mut session: Box<Session<S::Handler>>) {
         let socket = session.socket();
         self.events.push_back(NodeEvent::Opened { supervisor, socket, peer });
         session.open(self.now);

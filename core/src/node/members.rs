@@ -18,7 +18,6 @@ pub(super) enum Supervisor<S: Service> {
 }
 
 /// What either of them tells the node.
-#[allow(clippy::large_enum_variant, reason = "taken apart at once")]
 pub(super) enum SupervisorEvent<S: Service> {
     Server(ServerEvent<S::Handler>),
     Client(ClientEvent<S::Handler>),
@@ -61,9 +60,9 @@ impl<S: Service> Members<S> {
         id
     }
 
-    pub(super) fn add_session(&mut self, supervisor: SupervisorId, session: Session<S::Handler>) {
+    pub(super) fn add_session(&mut self, supervisor: SupervisorId, session: Box<Session<S::Handler>>) {
         let slot = session.socket().slot();
-        self.put(slot, Seat::Session { session: Box::new(session), supervisor });
+        self.put(slot, Seat::Session { session, supervisor });
     }
 
     pub(super) fn remove_session(&mut self, socket: SocketId) {

@@ -1,5 +1,7 @@
 //! What listeners report, and the gate.
 
+use alloc::boxed::Box;
+
 use super::{Server, ServerEvent};
 use crate::state::{ListenerLife, SupervisorLife};
 use crate::{Connected, Listener, ListenerEvent, ListenerReport, Order, Origin, Peer, Service, Session, SocketId, Verdict};
@@ -62,7 +64,7 @@ impl<S: Service> Server<S> {
         let peer = Peer { address: connected.peer, local: connected.local, origin: Origin::Accepted { listener } };
         match self.service.accept(&peer) {
             Verdict::Accept(handler) => {
-                let session = Session::new(self.now, socket, peer, self.connection.clone(), handler);
+                let session = Box::new(Session::new(self.now, socket, peer, self.connection.clone(), handler));
                 self.places.begin_live(socket);
                 self.events.push_back(ServerEvent::Opened { socket, peer, session });
                 if self.life == SupervisorLife::Draining {

@@ -7,6 +7,7 @@ mod life;
 mod places;
 mod report;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -45,7 +46,6 @@ pub struct Server<S: Service> {
 }
 
 /// What a server tells its driver.
-#[allow(clippy::large_enum_variant, reason = "a session is handed out once a connection; a box would cost an allocation each")]
 pub enum ServerEvent<H: Handler> {
     /// A listener listens. Said for all of them once all do.
     Listening {
@@ -60,8 +60,8 @@ pub enum ServerEvent<H: Handler> {
         socket: SocketId,
         /// Who it is.
         peer: Peer,
-        /// The machine to drive.
-        session: Session<H>,
+        /// The machine to drive. It stays where it is, whoever passes it on.
+        session: Box<Session<H>>,
     },
     /// Tell this session.
     Order {

@@ -72,7 +72,7 @@ impl Household {
         Some(match event {
             ServerEvent::Opened { socket, mut session, .. } => {
                 session.open(self.now);
-                self.sessions.insert(socket.slot(), session);
+                self.sessions.insert(socket.slot(), *session);
                 HouseholdEvent::Opened(socket)
             }
             ServerEvent::Order { socket, order } => {

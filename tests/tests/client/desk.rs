@@ -108,7 +108,7 @@ impl Desk {
     fn note(&mut self, event: ClientEvent<Greeter>) {
         assert!(self.reports.is_empty(), "{event:?} after the last event");
         match event {
-            ClientEvent::Opened { session, .. } => assert!(self.session.replace(session).is_none(), "a second session"),
+            ClientEvent::Opened { session, .. } => assert!(self.session.replace(*session).is_none(), "a second session"),
             ClientEvent::Order { socket, order } => self.orders.push((socket, order)),
             ClientEvent::Stopped(report) => self.reports.push(report),
         }

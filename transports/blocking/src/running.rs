@@ -190,7 +190,7 @@ impl<M: Send + 'static, F: FnMut(Notice)> Threads<M, F> {
         }
     }
 
-    fn open<H>(&mut self, driver: &mut Driver, session: sansock::Session<H>)
+    fn open<H>(&mut self, driver: &mut Driver, session: Box<sansock::Session<H>>)
     where
         H: Handler<Message = M> + Send + 'static,
     {

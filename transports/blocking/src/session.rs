@@ -131,7 +131,11 @@ impl<M> Drop for Gone<M> {
 }
 
 /// Starts the thread. Without a socket, a mailbox or a thread the session is dropped, and the supervisor is told so.
-pub(crate) fn spawn<H>(session: Session<H>, handle: Option<Handle>, shared: Arc<Shared<H::Message>>) -> Option<JoinHandle<()>>
+pub(crate) fn spawn<H>(
+    session: Box<Session<H>>,
+    handle: Option<Handle>,
+    shared: Arc<Shared<H::Message>>,
+) -> Option<JoinHandle<()>>
 where
     H: Handler + Send + 'static,
 {
@@ -144,7 +148,13 @@ where
 }
 
 /// `gone` is the first parameter, so it is dropped last: by then the socket is closed and the handler dropped.
-fn run<H: Handler>(mut gone: Gone<H::Message>, mut session: Session<H>, handle: Handle, mailbox: &Mailbox<Letter<H::Message>>) {
+#[allow(clippy::boxed_local, reason = "it stays where it is, and is dropped before `gone`")]
+fn run<H: Handler>(
+    mut gone: Gone<H::Message>,
+    mut session: Box<Session<H>>,
+    handle: Handle,
+    mailbox: &Mailbox<Letter<H::Message>>,
+) {
     let shared = Arc::clone(&gone.shared);
     let socket = gone.socket;
     let mut sockets = Sockets::starting_at(socket.slot());
@@ -155,7 +165,7 @@ fn run<H: Handler>(mut gone: Gone<H::Message>, mut session: Session<H>, handle: 
     let mut letters = VecDeque::new();
     loop {
         let idle = driver.turn(
-            &mut session,
+            &mut *session,
             |_| Ok(()),
             |_, event| match event {
                 SessionEvent::Post { to, message } => {
@@ -170,7 +180,7 @@ fn run<H: Handler>(mut gone: Gone<H::Message>, mut session: Session<H>, handle: 
             gone.report = report;
             return;
         }
-        if driver.wait(&mut session, mailbox.fd(), !idle || !letters.is_empty()) {
+        if driver.wait(&mut *session, mailbox.fd(), !idle || !letters.is_empty()) {
             mailbox.take_all(&mut letters);
         }
         for letter in letters.drain(..) {

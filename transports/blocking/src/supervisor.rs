@@ -61,9 +61,8 @@ pub enum Notice {
 }
 
 /// An event, by what the thread does with it.
-#[allow(clippy::large_enum_variant, reason = "taken apart at once")]
 pub(crate) enum Sorted<S: Service, R> {
-    Opened { socket: SocketId, peer: Peer, session: Session<S::Handler> },
+    Opened { socket: SocketId, peer: Peer, session: Box<Session<S::Handler>> },
     Order { socket: SocketId, order: Order },
     Notice(Notice),
     Stopped(R),
