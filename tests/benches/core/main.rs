@@ -1,7 +1,9 @@
 //! The core alone, without a socket: nanoseconds, instructions and allocations per operation.
 //!
-//! `cargo bench -p sansock-tests --bench core`. Instructions are counted by valgrind's callgrind, if it is installed; they are the same in every run.
+//! `cargo bench -p sansock-tests --bench core`. Instructions are counted by valgrind's callgrind, if it is installed: those between the entry of
+//! `poll` or `complete` and its return, the handler's among them. They are the same in every run.
 
+mod counted;
 mod work;
 
 use std::error::Error;
@@ -73,6 +75,7 @@ fn callgrind(place: usize, count: usize) -> Result<u64, Box<dyn Error>> {
     let output = std::env::temp_dir().join(format!("sansock-bench-core-{}", std::process::id()));
     let status = Command::new("valgrind")
         .args(["-q", "--tool=callgrind", &format!("--callgrind-out-file={}", output.display())])
+        .arg(format!("--toggle-collect={}*", counted::PREFIX))
         .arg(std::env::current_exe()?)
         .env(ROLE, format!("{place} {count}"))
         .status()?;

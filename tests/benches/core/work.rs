@@ -12,6 +12,8 @@ use sansock::{
 };
 use sansock_tests::echo::Echo;
 
+use crate::counted;
+
 const MESSAGE: usize = 64;
 /// So many connections are there when timers are re-armed.
 pub(crate) const MANY: usize = 100_000;
@@ -50,9 +52,9 @@ fn session_echo() -> Box<dyn FnMut()> {
     Box::new(move || {
         now = now + Duration::from_micros(10);
         let recv = waiting.take().expect("a receive waits between any two messages");
-        take(&mut session, now, recv.data(data.clone()));
+        counted::complete(&mut session, now, recv.data(data.clone()));
         let send = expect_send(&mut session);
-        take(&mut session, now, send.sent(MESSAGE));
+        counted::complete(&mut session, now, send.sent(MESSAGE));
         waiting = Some(expect_recv(&mut session));
     })
 }
@@ -103,7 +105,7 @@ fn node_life() -> Box<dyn FnMut()> {
         let recv = expect_recv(&mut host.node);
         host.complete(recv.eof());
         loop {
-            match host.node.poll().expect("the life goes on to its end") {
+            match counted::poll(&mut host.node).expect("the life goes on to its end") {
                 Output::Submit(Op::Shutdown(op)) => host.complete(op.done()),
                 Output::Submit(Op::Close(op)) => break host.complete(op.done()),
                 Output::Submit(op) => panic!("{op:?} in a graceful end"),
@@ -136,7 +138,7 @@ impl<S: Service> Host<S> {
         node.serve(Timestamp::ZERO, config, service).expect("slots enough");
         let mut host = Self { node, now: Timestamp::ZERO, accept: None };
         while host.accept.is_none() {
-            match host.node.poll().expect("it starts until it accepts") {
+            match counted::poll(&mut host.node).expect("it starts until it accepts") {
                 Output::Submit(Op::Startup(op)) => host.complete(op.done()),
                 Output::Submit(Op::Create(op)) => host.complete(op.created(sansock::RefusedOptions::NONE)),
                 Output::Submit(Op::Bind(op)) => host.complete(op.bound(Some(address.into()))),
@@ -159,7 +161,7 @@ impl<S: Service> Host<S> {
                 self.complete(op.accepted(Connected { peer, ..Connected::default() }));
             }
             // Up to here every place has been taken in turn: what is polled is the new connection's, and the next accept.
-            while let Some(output) = self.node.poll() {
+            while let Some(output) = counted::poll(&mut self.node) {
                 match output {
                     Output::Submit(Op::Recv(op)) => receives.push(op.id()),
                     Output::Submit(Op::Accept(op)) => self.accept = Some(op),
@@ -174,23 +176,17 @@ impl<S: Service> Host<S> {
     /// Ten microseconds later.
     fn tick(&mut self) {
         self.now = self.now + Duration::from_micros(10);
-        if self.node.deadline().is_some_and(|deadline| deadline.is_due(self.now)) {
-            self.node.handle_timeout(self.now);
-        }
+        counted::handle_timeout(&mut self.node, self.now);
     }
 
     fn complete(&mut self, done: Completion) {
-        take(&mut self.node, self.now, done);
+        counted::complete(&mut self.node, self.now, done);
     }
-}
-
-fn take<M: Machine>(machine: &mut M, now: Timestamp, done: Completion) {
-    machine.complete(now, done).expect("what was submitted is completed once");
 }
 
 fn expect_recv<M: Machine>(machine: &mut M) -> RecvOp {
     loop {
-        match machine.poll() {
+        match counted::poll(machine) {
             Some(Output::Submit(Op::Recv(op))) => return op,
             Some(Output::Event(_)) => {}
             _ => panic!("no receive was asked for"),
@@ -199,7 +195,7 @@ fn expect_recv<M: Machine>(machine: &mut M) -> RecvOp {
 }
 
 fn expect_send<M: Machine>(machine: &mut M) -> SendOp {
-    match machine.poll() {
+    match counted::poll(machine) {
         Some(Output::Submit(Op::Send(op))) => op,
         _ => panic!("no send was asked for"),
     }
