@@ -8,6 +8,8 @@ mod campaigns;
 mod clocks;
 #[path = "world/hosts.rs"]
 mod hosts;
+#[path = "world/moments.rs"]
+mod moments;
 #[path = "world/operations.rs"]
 mod operations;
 #[path = "world/rules.rs"]

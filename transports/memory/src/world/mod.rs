@@ -91,7 +91,7 @@
 //! # Panics of the application
 //!
 //! A panic while the world runs is caught and ends the run as a violation of the rule [`NO_PANIC`]. An application that gives outputs without end
-//! while no time passes violates [`NO_SPIN`]. A host whose start fails violates [`STARTS`].
+//! while no time passes, or puts off more and more for one instant, violates [`NO_SPIN`]. A host whose start fails violates [`STARTS`].
 
 mod host;
 mod outcome;
@@ -187,7 +187,9 @@ impl<S: Service + 'static> World<S> {
         self.simulation.network()
     }
 
-    /// What must hold after every call of a machine. It is asked very often, so it should look only at what is new.
+    /// What must hold whenever code of the application has run: after every call of a machine, after each start of a host, and after each
+    /// thing that a host has [put off](Host::after) or [watches](Host::on_event). It is asked very often, so it should look only at what is
+    /// new.
     pub fn always(&mut self, name: impl Into<String>, holds: impl FnMut() -> Result<(), String> + 'static) {
         self.rules.always.push(Always { name: name.into(), holds: Box::new(holds) });
     }
@@ -198,7 +200,8 @@ impl<S: Service + 'static> World<S> {
         self.rules.sometimes.push(Sometimes { name: name.into(), see: Box::new(seen), seen: false });
     }
 
-    /// What must come about within this time after the scenario's span. Once is enough. It counts from the span's end on, not before.
+    /// What must come about within this time after the scenario's span, its last instant included. Once is enough. It counts from the span's
+    /// end on, not before.
     pub fn eventually(&mut self, name: impl Into<String>, within: Duration, holds: impl FnMut() -> Result<(), String> + 'static) {
         self.rules.eventually.push(Eventually { name: name.into(), within, holds: Box::new(holds), happened: false });
     }
@@ -247,40 +250,44 @@ impl<S: Service + 'static> World<S> {
         for host in 0..self.residents.len() {
             self.start(host)?;
         }
+        // Also if there is no host.
+        self.check()?;
         let span = self.script.span();
-        self.run_to(span, false)?;
+        self.run_to(span)?;
+        self.simulation.network().advance(span);
         self.calm_down()?;
-        let limit = self.rules.last_limit(span);
-        self.run_to(limit, true)?;
-        let reason = if self.simulation.now() < limit { ", and nothing more can happen" } else { "" };
+        while let Some(limit) = self.rules.next_limit() {
+            let finished = self.run_to(limit)?;
+            self.rules.end_of_time(self.simulation.now(), finished)?;
+        }
         let now = self.simulation.now();
-        self.rules.what_did_not_happen(now, reason)?;
         self.witness.end().map_err(|divergence| Violation::new(SAME_RUN, divergence.to_string(), now))
     }
 
-    /// Runs until then; in the last phase, until everything has happened that must.
-    fn run_to(&mut self, end: Timestamp, last_phase: bool) -> Result<(), Violation> {
-        self.rules.check(self.simulation.now(), last_phase, self.script.span())?;
-        while !(last_phase && self.rules.everything_has_happened()) {
-            let appointment = [self.script.next_time(), self.errands.next_time()].into_iter().flatten().min();
-            let appointment = appointment.filter(|at| *at <= end);
+    /// Runs until then; in the last phase, until everything has happened that must. True if nothing can happen any more.
+    fn run_to(&mut self, end: Timestamp) -> Result<bool, Violation> {
+        while !self.rules.are_over() {
+            let planned = [self.script.next_time(), self.errands.next_time()].into_iter().flatten().min();
+            let appointment = planned.filter(|at| *at <= end);
             match self.step(appointment.unwrap_or(end))? {
-                Progress::Called(_) => self.rules.check(self.simulation.now(), last_phase, self.script.span())?,
+                Progress::Called(_) => self.check()?,
                 Progress::Spoke | Progress::Advanced => {}
+                Progress::Finished if planned.is_none() => return Ok(true),
                 Progress::Reached | Progress::Finished => {
-                    if let Some(at) = appointment {
-                        self.simulation.network().advance(at);
-                        self.keep_appointments()?;
-                        continue;
+                    self.simulation.network().advance(appointment.unwrap_or(end));
+                    if appointment.is_none() {
+                        return Ok(false);
                     }
-                    if !last_phase {
-                        self.simulation.network().advance(end);
-                    }
-                    return Ok(());
+                    self.keep_appointments()?;
                 }
             }
         }
-        Ok(())
+        Ok(false)
+    }
+
+    /// Looks at the rules: to be done whenever code of the application has run.
+    fn check(&mut self) -> Result<(), Violation> {
+        self.rules.check(self.simulation.now())
     }
 
     /// One step of the simulation, and what the hosts do about its events.
@@ -304,24 +311,30 @@ impl<S: Service + 'static> World<S> {
             let mut events = std::mem::take(&mut self.events);
             for (host, event) in events.drain(..) {
                 self.tell(host, &event);
+                self.check()?;
             }
             self.events = events;
         }
         Ok(progress)
     }
 
-    /// What the scenario and the hosts have planned for now.
+    /// What the scenario has planned for now, then one thing that a host has: what that leads to at this instant comes before the next.
     fn keep_appointments(&mut self) -> Result<(), Violation> {
         let now = self.simulation.now();
         while let Some(host) = self.script.next_due(now, &mut self.simulation, &mut self.residents) {
             self.start(host)?;
         }
-        while let Some((_, (host, life, errand))) = self.errands.take_due(now) {
-            if self.residents[host].life.is(life) {
-                self.with_host(host, errand);
-            }
+        let Some((_, (host, life, errand))) = self.errands.take_due(now) else { return Ok(()) };
+        let Resident { name, machine, life: present, .. } = &self.residents[host];
+        if !present.is(life) {
+            return Ok(());
         }
-        Ok(())
+        self.simulation.count_output(*machine, None).map_err(|spin| {
+            let problem = format!("{name}: what it has put off for {} puts off more for the same instant, without end", spin.at);
+            Violation::new(NO_SPIN, problem, spin.at)
+        })?;
+        self.with_host(host, errand);
+        self.check()
     }
 
     /// The end of all faults.
@@ -329,7 +342,8 @@ impl<S: Service + 'static> World<S> {
         for host in self.script.end(&mut self.simulation, &mut self.residents) {
             self.start(host)?;
         }
-        Ok(())
+        self.rules.begin_last_phase(self.simulation.now());
+        self.check()
     }
 
     fn start(&mut self, host: usize) -> Result<(), Violation> {
@@ -338,7 +352,8 @@ impl<S: Service + 'static> World<S> {
         let started = self.with_host(host, |host| start(host));
         self.residents[host].start = Some(start);
         let name = &self.residents[host].name;
-        started.map_err(|error| Violation::new(STARTS, format!("{name}: {error}"), self.simulation.now()))
+        started.map_err(|error| Violation::new(STARTS, format!("{name}: {error}"), self.simulation.now()))?;
+        self.check()
     }
 
     fn tell(&mut self, host: usize, event: &NodeEvent) {
