@@ -63,6 +63,11 @@ impl OperationFaults {
         }
     }
 
+    /// The machine has crashed. The next one gives its sockets the same names, but they are others.
+    pub(crate) fn forget_connections(&mut self) {
+        self.connections.clear();
+    }
+
     fn open(&mut self, socket: SocketId) {
         self.opened += 1;
         self.connections.insert(socket, Connection { number: self.opened, counts: Counts::default() });

@@ -229,6 +229,9 @@ impl<M: Machine> Simulation<M> {
             seat.called = false;
             seat.sockets = Sockets::of_machine(host, number);
             seat.delayed.clear();
+            if let Some(faults) = &mut seat.faults {
+                faults.forget_connections();
+            }
         }
         let seats = &self.seats;
         let is_up = |number: u32| !seats[number as usize].down;
@@ -238,8 +241,8 @@ impl<M: Machine> Simulation<M> {
         self.parked.retain(|(number, _)| is_up(*number));
     }
 
-    /// This machine runs in place of that one, which crashed; its host is up again, see [`Network::restart`]. Injected faults count on. If
-    /// the machine has not crashed, it does now.
+    /// This machine runs in place of that one, which crashed; its host is up again, see [`Network::restart`]. Injected faults count
+    /// on: its first connection has the number behind those of the other one. If the machine has not crashed, it does now.
     pub fn restart(&mut self, id: MachineId, machine: M) {
         let host = self.seats[id.0 as usize].host;
         if !self.network.is_down(host) && !self.seats[id.0 as usize].down {
