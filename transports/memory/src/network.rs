@@ -68,6 +68,8 @@ pub(crate) struct Host {
     /// It has crashed.
     pub(crate) down: bool,
     pub(crate) shortness: Chance,
+    /// How many machines of a simulation are on it.
+    pub(crate) machines: u64,
 }
 
 /// What is left of a connection that this end has closed.
@@ -125,6 +127,7 @@ impl Network {
             open: 0,
             down: false,
             shortness: Chance::of_key(self.seed, Purpose::Shortness, key),
+            machines: 0,
         });
         host
     }

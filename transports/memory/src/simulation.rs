@@ -166,10 +166,14 @@ impl<M: Machine> Simulation<M> {
         &mut self.network
     }
 
-    /// Puts a machine on a host.
+    /// Puts a machine on a host, which has its [name](Network::name_host) by now, if it gets one: what is left to chance for the machine is
+    /// drawn by that.
     pub fn add(&mut self, host: HostId, machine: M) -> MachineId {
         let number = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
-        let lateness = Chance::of(self.network.seed, Purpose::Lateness, self.seats.len());
+        // By the host, and of several machines on one host by their order there: what is elsewhere does not count.
+        let on = &mut self.network.hosts[host.index()];
+        let lateness = Chance::between(self.network.seed, Purpose::Lateness, on.key, on.machines);
+        on.machines += 1;
         self.seats.push(Seat {
             host,
             machine,

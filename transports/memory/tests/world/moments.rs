@@ -202,7 +202,7 @@ fn a_little_at_each_of_many_instants_is_no_spin() {
     let host = simulation.network().add_host([ip]);
     let machine = simulation.add(host, Node::new(SlotRange::ALL));
     simulation.limit_outputs(20);
-    let mut serve = |port, simulation: &mut Simulation<Node<Talk>>| {
+    let serve = |port, simulation: &mut Simulation<Node<Talk>>| {
         let config = ServerConfig::new(SocketAddr::new(ip, port));
         simulation.with(machine, |node, now| node.serve(now, config, Talk::server(&Shared::default()))).unwrap();
     };
