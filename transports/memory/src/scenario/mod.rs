@@ -113,7 +113,7 @@ pub enum Event {
     ClockJump(Names, Duration),
     /// The hosts' clocks run too fast (or too slow, if negative), by so many millionths.
     ClockDrift(Names, i32),
-    /// The hosts may have so many sockets open; `None`: as many as they like.
+    /// The hosts may have so many sockets open; `None`: as many as without the scenario, which is any number unless the world says otherwise.
     Descriptors(Names, Option<usize>),
     /// How those fare from now on who ask for the addresses of these hosts.
     Resolve(Names, Resolution),

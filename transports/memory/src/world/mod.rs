@@ -79,9 +79,12 @@
 //! # Phases
 //!
 //! First the hosts start, in the order in which they were added. Until [`Scenario::span`] the scenario's lines do what they say. Then the network
-//! heals: partitions and holds end, links are what the [`NetworkConfig`] says, hosts that are down start again, clocks run right (jumps stay), no
-//! fault hits an operation, descriptors are not limited and names are resolved at once. Then everything that must happen eventually has its time, and when it has happened the
-//! run ends. Without such a rule it ends with the span.
+//! heals: partitions and holds end, links and limits of descriptors are what they were before the scenario, hosts that are down start again,
+//! clocks run right (jumps stay), no fault hits an operation, and names are resolved at once. Then everything that must happen eventually has
+//! its time, and when it has happened the run ends. Without such a rule it ends with the span.
+//!
+//! At one instant comes first what the network and the hosts' machines do, then the scenario's lines in their order, then one by one what hosts
+//! have [put off](Host::after).
 //!
 //! # What survives a crash
 //!
@@ -110,6 +113,7 @@ use sansock::{Node, NodeEvent, Service, SlotRange, Timestamp};
 
 use crate::agenda::Agenda;
 use crate::config::NetworkConfig;
+use crate::network::HostId;
 use crate::recording::Happening;
 use crate::scenario::Scenario;
 use crate::simulation::{Progress, Simulation, Step};
@@ -159,7 +163,7 @@ impl<S: Service + 'static> World<S> {
             simulation: Simulation::new(network, scenario.seed),
             residents: Vec::new(),
             errands: Agenda::default(),
-            script: Script::new(scenario, network),
+            script: Script::new(scenario),
             rules: Rules::default(),
             witness: Witness::default(),
             records: false,
@@ -168,18 +172,19 @@ impl<S: Service + 'static> World<S> {
     }
 
     /// Adds a host. `start` runs when the world does, and again whenever the host comes up after a crash; see the
-    /// [module](self#what-survives-a-crash).
+    /// [module](self#what-survives-a-crash). What it gives names the host to [`network`](World::network).
     pub fn host(
         &mut self,
         name: impl Into<String>,
         addresses: impl IntoIterator<Item = IpAddr>,
         start: impl FnMut(&mut Host<'_, S>) -> Result<(), Box<dyn Error>> + 'static,
-    ) {
+    ) -> HostId {
         let addresses: Vec<_> = addresses.into_iter().collect();
         let name = name.into();
         let id = self.simulation.network().add_host_named(&name, addresses.iter().copied());
         let machine = self.simulation.add(id, Node::new(SlotRange::ALL));
         self.residents.push(Resident { name, addresses, id, machine, start: Some(Box::new(start)), life: Life::default() });
+        id
     }
 
     /// The network, to set what a scenario does not.

@@ -4,8 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use sansock::{FaultKind, NodeEvent, OpKind, ServerConfig};
-use sansock_memory::scenario::{Event, Outcome, Scenario};
+use sansock::{ClientConfig, FaultKind, NodeEvent, OpKind, ServerConfig, Timestamp};
+use sansock_memory::Link;
+use sansock_memory::scenario::{Event, Outcome, Quality, Scenario};
 use sansock_memory::world::{STARTS, World};
 
 use super::talk::{PACE, Shared, Talk, all_is_heard, world};
@@ -161,4 +162,58 @@ fn names_are_resolved_at_once_or_late_or_not() {
     let failing = at(at(slow, 30, "server", Fails), 50, "*", Prompt);
     let failed = "nobody has said what addresses 'server' has; ask again later".to_owned();
     assert_eq!(resolved(failing, &[(40, "server"), (60, "server")]), [(60, all), (10_040, failed)]);
+}
+
+/// What the network is like without a scenario comes back, which need not be what it is like by default.
+#[test]
+fn the_end_of_the_faults_leaves_the_network_as_the_world_has_made_it() {
+    let slow = |micros| Quality { latency: Some(Duration::from_micros(micros)), ..Quality::default() };
+    let calm = Scenario::new(1).lasting(Duration::from_millis(100));
+    // Two lines change the same way.
+    let lines = calm.clone().link("first", "second", slow(10)).link("*", "*", slow(5));
+    let lines = lines.at(Duration::ZERO, Event::Descriptors("*".into(), Some(100)));
+    for scenario in [calm, lines] {
+        let diary = Shared::default();
+        let mut world: World<Talk> = World::new(&scenario);
+        let serving = diary.clone();
+        let first = world.host("first", ["10.0.0.1".parse().unwrap()], move |host| {
+            let diary = serving.clone();
+            // When the faults have ended: a second listener is one socket too many.
+            host.after(Duration::from_millis(200), move |host| {
+                for port in [7, 8] {
+                    let own = host.address_of("first", port).unwrap();
+                    host.serve(ServerConfig::new(own), Talk::server(&diary)).unwrap();
+                }
+            });
+            Ok(())
+        });
+        let refused = Rc::new(Cell::new(None));
+        let seen = refused.clone();
+        let second = world.host("second", ["10.0.0.2".parse().unwrap()], move |host| {
+            let (diary, seen) = (diary.clone(), seen.clone());
+            host.on_event(move |host, event| {
+                if let NodeEvent::ClientStopped { .. } = event {
+                    seen.set(Some(host.now()));
+                }
+            });
+            host.after(Duration::from_millis(300), move |host| {
+                let nobody = host.address_of("first", 9).unwrap();
+                host.connect(ClientConfig::new(vec![nobody.into()]).unwrap(), Talk::client(&diary, 1)).unwrap();
+            });
+            Ok(())
+        });
+        for (from, to, millis) in [(first, second, 30), (second, first, 40)] {
+            let link = Link { latency: Duration::from_millis(millis), ..world.network().link(from, to) };
+            world.network().set_link(from, to, link);
+        }
+        world.network().limit_descriptors(first, 1);
+        let answered = refused.clone();
+        let answer = move || answered.get().map(|_| ()).ok_or_else(|| "no answer".into());
+        world.eventually("refused", Duration::from_secs(1), answer);
+        let outcome = world.run();
+        assert_eq!(outcome.violation, None);
+        assert!(outcome.lines.iter().all(|hits| *hits > 0));
+        assert_eq!(refused.get(), Some(Timestamp::from_millis(370)), "{scenario}");
+        assert!(outcome.hits.descriptor_limit > 0, "{scenario}");
+    }
 }
