@@ -193,12 +193,17 @@ impl Network {
         }
     }
 
+    /// The host that was given this address.
+    pub(crate) fn owner(&self, address: IpAddr) -> Option<HostId> {
+        self.addresses.get(&address).copied()
+    }
+
     /// The host that has this address, seen from `from`.
     pub(crate) fn host_of(&self, from: HostId, address: IpAddr) -> Option<HostId> {
         if address.is_loopback() || address.is_unspecified() {
             return Some(from);
         }
-        self.addresses.get(&address).copied()
+        self.owner(address)
     }
 
     pub(crate) fn socket(&self, descriptor: Descriptor) -> Option<&Socket> {

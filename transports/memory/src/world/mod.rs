@@ -109,6 +109,7 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use rustc_hash::FxHashSet;
 use sansock::{Node, NodeEvent, Service, SlotRange, Timestamp};
 
 use crate::agenda::Agenda;
@@ -139,6 +140,8 @@ pub const SAME_RUN: &str = "the same run again";
 pub struct World<S: Service> {
     simulation: Simulation<Node<S>>,
     residents: Vec<Resident<S>>,
+    /// Theirs.
+    names: FxHashSet<String>,
     /// What hosts want to do later: which host, in which of its lives.
     errands: Agenda<(usize, u32, Errand<S>)>,
     script: Script,
@@ -162,6 +165,7 @@ impl<S: Service + 'static> World<S> {
         Self {
             simulation: Simulation::new(network, scenario.seed),
             residents: Vec::new(),
+            names: FxHashSet::default(),
             errands: Agenda::default(),
             script: Script::new(scenario),
             rules: Rules::default(),
@@ -173,6 +177,10 @@ impl<S: Service + 'static> World<S> {
 
     /// Adds a host. `start` runs when the world does, and again whenever the host comes up after a crash; see the
     /// [module](self#what-survives-a-crash). What it gives names the host to [`network`](World::network).
+    ///
+    /// # Panics
+    /// If the name is not one that a scenario can say, which is one word without `*` and `#`, and with no colon at its end; if another host
+    /// has it; or if another host has one of the addresses.
     pub fn host(
         &mut self,
         name: impl Into<String>,
@@ -181,10 +189,24 @@ impl<S: Service + 'static> World<S> {
     ) -> HostId {
         let addresses: Vec<_> = addresses.into_iter().collect();
         let name = name.into();
+        self.check_names(&name, &addresses);
         let id = self.simulation.network().add_host_named(&name, addresses.iter().copied());
         let machine = self.simulation.add(id, Node::new(SlotRange::ALL));
         self.residents.push(Resident { name, addresses, id, machine, start: Some(Box::new(start)), life: Life::default() });
         id
+    }
+
+    fn check_names(&mut self, name: &str, addresses: &[IpAddr]) {
+        let is_word =
+            !name.is_empty() && !name.ends_with(':') && !name.contains(|c: char| c.is_whitespace() || c == '*' || c == '#');
+        let right = "a name is one word without '*' and '#', and with no colon at its end";
+        assert!(is_word, "'{name}' is no name of a host; {right}");
+        assert!(self.names.insert(name.to_owned()), "two hosts are called '{name}'");
+        let network = self.simulation.network();
+        for address in addresses {
+            let Some(owner) = network.owner(*address) else { continue };
+            panic!("both '{}' and '{name}' have the address {address}", network.host_name(owner));
+        }
     }
 
     /// The network, to set what a scenario does not.

@@ -217,3 +217,25 @@ fn the_end_of_the_faults_leaves_the_network_as_the_world_has_made_it() {
         assert!(outcome.hits.descriptor_limit > 0, "{scenario}");
     }
 }
+
+/// What a scenario cannot say, or would say of two hosts at once, is no name; nor has an address two hosts.
+#[test]
+fn names_and_addresses_of_hosts_that_make_no_sense_are_refused() {
+    let refused = |name: &str, address: &str| {
+        let mut world: World<Talk> = World::new(&Scenario::new(1));
+        world.host("first", ["10.0.0.1".parse().unwrap(), "::2".parse().unwrap()], |_| Ok(()));
+        let address = address.parse().unwrap();
+        let add = std::panic::AssertUnwindSafe(|| world.host(name, [address], |_| Ok(())));
+        let panic = std::panic::catch_unwind(add).err()?;
+        Some(panic.downcast_ref::<String>().unwrap().clone())
+    };
+    for name in ["", "two words", "a#b", "end:", "client*", "tab\tbed"] {
+        let text = refused(name, "10.0.0.2").unwrap_or_else(|| panic!("{name}"));
+        let right = "is no name of a host; a name is one word without '*' and '#', and with no colon at its end";
+        assert_eq!(text, format!("'{name}' {right}"));
+    }
+    assert_eq!(refused("first", "10.0.0.2").unwrap(), "two hosts are called 'first'");
+    assert_eq!(refused("second", "10.0.0.1").unwrap(), "both 'first' and 'second' have the address 10.0.0.1");
+    assert_eq!(refused("second", "::2").unwrap(), "both 'first' and 'second' have the address ::2");
+    assert_eq!(refused("db:1", "10.0.0.2"), None);
+}
