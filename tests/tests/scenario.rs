@@ -31,6 +31,13 @@ proptest! {
         prop_assert_eq!(Scenario::parse(&scenario.to_string()), Ok(scenario));
     }
 
+    /// Whatever else it may have, a comment and a colon at the end of a word are not among its words.
+    #[test]
+    fn the_world_of_a_scenario_is_what_its_text_says(world in "[a-c#: \t\n]{0,12}") {
+        let scenario = Scenario::new(1).of_world(&world);
+        prop_assert_eq!(Scenario::parse(&scenario.to_string()), Ok(scenario));
+    }
+
     #[test]
     fn no_text_makes_the_parser_panic(text in "(sansock scenario 1\n)?([a-z0-9.:<>\\-* #\n]{0,60})") {
         let _ = Scenario::parse(&text);

@@ -187,10 +187,10 @@ impl Scenario {
         self
     }
 
-    /// The world that it is made for: a few words, on one line.
+    /// The world that it is made for: a few words. As in a text, colons at their ends and what stands behind a `#` count for nothing.
     #[must_use]
     pub fn of_world(mut self, world: &str) -> Self {
-        self.world = world.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.world = parse::words(world);
         self
     }
 
