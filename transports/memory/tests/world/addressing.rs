@@ -80,3 +80,18 @@ fn connections_of_an_earlier_life_are_forgotten_and_their_numbers_are_not_used_a
     // Nor does the creation of a socket, although the name was one of a connection.
     assert_eq!(fired(crash("client").fault("client", 9, OpKind::Create, 2, SLOW))[2..], [1]);
 }
+
+/// A builder does not stop anybody from asking for it; a text does.
+#[test]
+fn what_cannot_come_of_an_operation_does_not() {
+    for (operation, outcome) in [
+        (OpKind::Accept, Outcome::Short(1)),
+        (OpKind::Connect, Outcome::WouldBlock(Duration::from_millis(1))),
+        (OpKind::Close, REFUSED),
+        (OpKind::Shutdown, Outcome::Reset),
+    ] {
+        let scenario = Scenario::new(1).fault("*", Which::Any, operation, Which::Any, outcome);
+        assert_eq!(fired(scenario.clone()), [0], "{scenario}");
+        assert!(Scenario::parse(&scenario.to_string()).is_err());
+    }
+}
