@@ -239,6 +239,25 @@ mod tests {
         assert_eq!(connections(&small.scenario).collect::<Vec<_>>(), [1, 3]);
     }
 
+    /// All at once: it takes one run, and not one for each.
+    #[test]
+    fn what_never_fired_is_left_out_first() {
+        let mut scenario = Scenario::new(1).lasting(Duration::from_millis(1));
+        for connection in 1..=100 {
+            scenario = scenario.fault("a", connection, OpKind::Send, 1, OfOperation::Reset);
+        }
+        // Only the fault of connection 1 fires, and it is needed.
+        let play = |scenario: &Scenario| {
+            let lines: Vec<u64> = connections(scenario).map(|number| u64::from(number == 1)).collect();
+            Outcome { lines: lines.clone(), ..outcome(scenario, lines.contains(&1)) }
+        };
+        let failure = Failure { outcome: play(&scenario), scenario, runs: 1 };
+        let small = shrink(&failure, play);
+        assert_eq!(connections(&small.scenario).collect::<Vec<_>>(), [1]);
+        // And one in each of two passes says that the last line cannot be left out.
+        assert_eq!(small.runs, 3);
+    }
+
     /// Hosts count their connections each on its own, so what one line means need not move with the others.
     #[test]
     fn connections_are_renumbered_alone_where_together_will_not_do() {

@@ -158,8 +158,11 @@ fn forgetful() -> Campaign<Talk> {
 #[test]
 fn a_run_that_is_not_the_same_again_is_saved_with_its_violation() {
     let campaign = forgetful().repeating_one_in(1);
-    let failure = campaign.run(0..5, |_| {}).failure.unwrap();
+    let tally = campaign.run(1..5, |_| {});
+    assert_eq!((tally.runs, tally.repeated), (1, 0), "it was not the same");
+    let failure = tally.failure.unwrap();
     assert_eq!(failure.outcome.violation.as_ref().unwrap().rule, SAME_RUN);
+    assert!(!failure.scenario.lines.is_empty());
     let mut small = campaign.shrink(&failure);
     small.outcome.recording = campaign.record(&small.scenario).recording;
     assert!(small.scenario.lines.is_empty(), "{}", small.scenario);
