@@ -189,6 +189,12 @@ impl<M: Machine> Simulation<M> {
         MachineId(number)
     }
 
+    /// The host that a machine is on.
+    #[must_use]
+    pub fn host(&self, id: MachineId) -> HostId {
+        self.seats[id.0 as usize].host
+    }
+
     /// Looks at a machine.
     #[must_use]
     pub fn machine(&self, id: MachineId) -> &M {

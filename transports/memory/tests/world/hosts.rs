@@ -5,8 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use sansock::{ClientConfig, FaultKind, NodeEvent, OpKind, ServerConfig, Timestamp};
-use sansock_memory::Link;
-use sansock_memory::scenario::{Event, Outcome, Quality, Scenario};
+use sansock_memory::scenario::{Event, Outcome, Scenario};
 use sansock_memory::world::{STARTS, World};
 
 use super::talk::{PACE, Shared, Talk, all_is_heard, world};
@@ -164,60 +163,6 @@ fn names_are_resolved_at_once_or_late_or_not() {
     assert_eq!(resolved(failing, &[(40, "server"), (60, "server")]), [(60, all), (10_040, failed)]);
 }
 
-/// What the network is like without a scenario comes back, which need not be what it is like by default.
-#[test]
-fn the_end_of_the_faults_leaves_the_network_as_the_world_has_made_it() {
-    let slow = |micros| Quality { latency: Some(Duration::from_micros(micros)), ..Quality::default() };
-    let calm = Scenario::new(1).lasting(Duration::from_millis(100));
-    // Two lines change the same way.
-    let lines = calm.clone().link("first", "second", slow(10)).link("*", "*", slow(5));
-    let lines = lines.at(Duration::ZERO, Event::Descriptors("*".into(), Some(100)));
-    for scenario in [calm, lines] {
-        let diary = Shared::default();
-        let mut world: World<Talk> = World::new(&scenario);
-        let serving = diary.clone();
-        let first = world.host("first", ["10.0.0.1".parse().unwrap()], move |host| {
-            let diary = serving.clone();
-            // When the faults have ended: a second listener is one socket too many.
-            host.after(Duration::from_millis(200), move |host| {
-                for port in [7, 8] {
-                    let own = host.address_of("first", port).unwrap();
-                    host.serve(ServerConfig::new(own), Talk::server(&diary)).unwrap();
-                }
-            });
-            Ok(())
-        });
-        let refused = Rc::new(Cell::new(None));
-        let seen = refused.clone();
-        let second = world.host("second", ["10.0.0.2".parse().unwrap()], move |host| {
-            let (diary, seen) = (diary.clone(), seen.clone());
-            host.on_event(move |host, event| {
-                if let NodeEvent::ClientStopped { .. } = event {
-                    seen.set(Some(host.now()));
-                }
-            });
-            host.after(Duration::from_millis(300), move |host| {
-                let nobody = host.address_of("first", 9).unwrap();
-                host.connect(ClientConfig::new(vec![nobody.into()]).unwrap(), Talk::client(&diary, 1)).unwrap();
-            });
-            Ok(())
-        });
-        for (from, to, millis) in [(first, second, 30), (second, first, 40)] {
-            let link = Link { latency: Duration::from_millis(millis), ..world.network().link(from, to) };
-            world.network().set_link(from, to, link);
-        }
-        world.network().limit_descriptors(first, 1);
-        let answered = refused.clone();
-        let answer = move || answered.get().map(|_| ()).ok_or_else(|| "no answer".into());
-        world.eventually("refused", Duration::from_secs(1), answer);
-        let outcome = world.run();
-        assert_eq!(outcome.violation, None);
-        assert!(outcome.lines.iter().all(|hits| *hits > 0));
-        assert_eq!(refused.get(), Some(Timestamp::from_millis(370)), "{scenario}");
-        assert!(outcome.hits.descriptor_limit > 0, "{scenario}");
-    }
-}
-
 /// What a scenario cannot say, or would say of two hosts at once, is no name; nor has an address two hosts.
 #[test]
 fn names_and_addresses_of_hosts_that_make_no_sense_are_refused() {
@@ -238,4 +183,79 @@ fn names_and_addresses_of_hosts_that_make_no_sense_are_refused() {
     assert_eq!(refused("second", "10.0.0.1").unwrap(), "both 'first' and 'second' have the address 10.0.0.1");
     assert_eq!(refused("second", "::2").unwrap(), "both 'first' and 'second' have the address ::2");
     assert_eq!(refused("db:1", "10.0.0.2"), None);
+}
+
+/// What is kept is kept for one life. The next one may start something else, which has the same name then.
+#[test]
+fn what_is_kept_ends_with_a_crash() {
+    let (kept, stopped) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    let mut world: World<Talk> = World::new(&crash("host", 150, 300));
+    let (keeping, stopping) = (kept.clone(), stopped.clone());
+    world.host("host", ["10.0.0.1".parse().unwrap()], move |host| {
+        let config = ServerConfig::new(host.address_of("host", 7)?);
+        let service = Talk::server(&Shared::default());
+        if host.starts() == 1 {
+            let kept = keeping.clone();
+            host.keep_serving(config, service, move |_| {
+                kept.set(kept.get() + 1);
+                Some(PACE)
+            })?;
+            return Ok(());
+        }
+        let server = host.serve(config, service)?;
+        host.after(PACE, move |host| host.call(|node, now| node.stop_one(now, server)));
+        let stopped = stopping.clone();
+        host.on_event(move |_, event| {
+            stopped.set(stopped.get() + u32::from(matches!(event, NodeEvent::ServerStopped { .. })));
+        });
+        Ok(())
+    });
+    assert_eq!(world.run().violation, None);
+    assert_eq!((stopped.get(), kept.get()), (1, 0), "the server of the second life has stopped, and is not kept");
+}
+
+/// As long after it has stopped as was said, by the simulation's clock, until nobody wants it any more.
+#[test]
+fn what_is_kept_starts_again_after_its_pause() {
+    let stops = Rc::new(RefCell::new(Vec::new()));
+    let mut world: World<Talk> = World::new(&Scenario::new(1).lasting(SPAN));
+    let seen = stops.clone();
+    world.host("host", ["10.0.0.1".parse().unwrap()], move |host| {
+        let nobody = ClientConfig::new(vec![host.address_of("host", 9)?.into()])?;
+        let mut pauses = [300, 700].map(Duration::from_millis).into_iter();
+        host.keep_connected(nobody, Talk::client(&Shared::default(), 1), move |_| pauses.next())?;
+        let seen = seen.clone();
+        host.on_event(move |host, event| {
+            if let NodeEvent::ClientStopped { .. } = event {
+                seen.borrow_mut().push(host.now());
+            }
+        });
+        Ok(())
+    });
+    assert_eq!(world.run().violation, None);
+    // Nobody is there, which takes a round trip to learn.
+    assert_eq!(*stops.borrow(), [2, 304, 1006].map(Timestamp::from_millis));
+}
+
+/// It sees what comes after it was added, and the others go on.
+#[test]
+fn a_watcher_can_add_another_one() {
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let mut world: World<Talk> = World::new(&Scenario::new(1).lasting(SPAN));
+    let seeing = seen.clone();
+    world.host("host", ["10.0.0.1".parse().unwrap()], move |host| {
+        let (first, mut second) = (seeing.clone(), Some(seeing.clone()));
+        host.on_event(move |host, _| {
+            first.borrow_mut().push("first");
+            if let Some(second) = second.take() {
+                host.on_event(move |_, _| second.borrow_mut().push("second"));
+            }
+        });
+        for port in [7, 8] {
+            host.serve(ServerConfig::new(host.address_of("host", port)?), Talk::server(&Shared::default()))?;
+        }
+        Ok(())
+    });
+    assert_eq!(world.run().violation, None);
+    assert_eq!(*seen.borrow(), ["first", "first", "second"]);
 }

@@ -119,6 +119,23 @@ fn what_comes_about_at_the_last_instant_is_in_time() {
     assert_eq!((outcome.violation, outcome.simulated), (None, millis(6_000)));
 }
 
+/// What has come about before the faults ended, and is gone, has not come about.
+#[test]
+fn what_came_about_within_the_span_does_not_count() {
+    let mut world: World<Talk> = World::new(&calm());
+    let flag = Rc::new(Cell::new(false));
+    let raised = flag.clone();
+    world.host("host", [], move |host| {
+        for (at, up) in [(1_000, true), (2_000, false)] {
+            let flag = raised.clone();
+            host.after(millis(at), move |_| flag.set(up));
+        }
+        Ok(())
+    });
+    world.eventually("up", Duration::from_secs(1), move || if flag.get() { Ok(()) } else { Err("down".into()) });
+    assert_eq!(world.run().violation.unwrap().rule, "up");
+}
+
 /// Also if nothing happened between the limit and that, and another rule has more time.
 #[test]
 fn what_comes_about_after_its_limit_is_too_late_although_nothing_happened_between() {
