@@ -84,6 +84,23 @@ fn chance_and_the_strategy_reach_every_kind_of_line() {
 }
 
 #[test]
+fn a_route_covers_one_direction_or_both() {
+    let (one, both) = (Route::one_way("a*", "b"), Route::both("a*", "b"));
+    for (from, to, in_one, in_both) in [
+        ("a", "b", true, true),
+        ("a2", "b", true, true),
+        ("b", "a", false, true),
+        ("a", "a2", false, false),
+        ("b", "b", false, false),
+        ("b", "c", false, false),
+        ("c", "a", false, false),
+    ] {
+        assert_eq!((one.covers(from, to), both.covers(from, to)), (in_one, in_both), "{from} {to}");
+    }
+    assert!(Route::one_way("*", "*").covers("a", "a"), "both sets name the host");
+}
+
+#[test]
 fn swarms_leave_some_kinds_out() {
     let kinds = |seed| {
         let lines = Scenario::swarm(seed, SPAN, &HOSTS, 200).lines;
