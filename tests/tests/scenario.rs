@@ -31,6 +31,13 @@ proptest! {
         prop_assert_eq!(Scenario::parse(&scenario.to_string()), Ok(scenario));
     }
 
+    /// Whatever else it may have, a comment and a colon at the end of a word are not among its words.
+    #[test]
+    fn the_world_of_a_scenario_is_what_its_text_says(world in "[a-c#: \t\n]{0,12}") {
+        let scenario = Scenario::new(1).of_world(&world);
+        prop_assert_eq!(Scenario::parse(&scenario.to_string()), Ok(scenario));
+    }
+
     #[test]
     fn no_text_makes_the_parser_panic(text in "(sansock scenario 1\n)?([a-z0-9.:<>\\-* #\n]{0,60})") {
         let _ = Scenario::parse(&text);
@@ -74,6 +81,23 @@ fn chance_and_the_strategy_reach_every_kind_of_line() {
     let drawn: BTreeSet<String> =
         (0..100).flat_map(|_| strategy.new_tree(&mut runner).unwrap().current().lines).map(|line| shape(&line)).collect();
     assert_eq!(drawn.into_iter().collect::<Vec<_>>(), SHAPES);
+}
+
+#[test]
+fn a_route_covers_one_direction_or_both() {
+    let (one, both) = (Route::one_way("a*", "b"), Route::both("a*", "b"));
+    for (from, to, in_one, in_both) in [
+        ("a", "b", true, true),
+        ("a2", "b", true, true),
+        ("b", "a", false, true),
+        ("a", "a2", false, false),
+        ("b", "b", false, false),
+        ("b", "c", false, false),
+        ("c", "a", false, false),
+    ] {
+        assert_eq!((one.covers(from, to), both.covers(from, to)), (in_one, in_both), "{from} {to}");
+    }
+    assert!(Route::one_way("*", "*").covers("a", "a"), "both sets name the host");
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn run<S: Service + 'static>(
     if let Some(failure) = &tally.failure {
         let original = failure.scenario.clone();
         let mut small = campaign.shrink(failure);
-        small.outcome = campaign.record(&small.scenario);
+        small.outcome.recording = campaign.record(&small.scenario).recording;
         saved = Some((save(&small, &options.out)?, original));
         tally.failure = Some(small);
     }

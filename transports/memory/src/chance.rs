@@ -27,11 +27,6 @@ impl Chance {
         Self(Pcg64Mcg::seed_from_u64(seed))
     }
 
-    /// The generator of this purpose for the machine with this number.
-    pub(crate) fn of(seed: u64, purpose: Purpose, number: usize) -> Self {
-        Self::of_key(seed, purpose, number as u64)
-    }
-
     /// The generator of this purpose for whatever has this key, of which 56 bits count.
     pub(crate) fn of_key(seed: u64, purpose: Purpose, key: u64) -> Self {
         // The generator sets the two lowest bits of its state, whatever they were: nothing may depend on them.
@@ -45,7 +40,7 @@ impl Chance {
         Self::new(first.next_u64())
     }
 
-    /// The generator of this purpose for the way from one host to another.
+    /// The generator of this purpose for a pair: the way from one host to another, or a host's machine.
     pub(crate) fn between(seed: u64, purpose: Purpose, from: u64, to: u64) -> Self {
         let mut both = Trace::new();
         both.note(Timestamp::ZERO, 255, &[from, to], &[]);
@@ -83,8 +78,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_seed_purpose_and_number_draws_on_its_own() {
-        let draw = |seed, purpose, number| Chance::of(seed, purpose, number).below(u64::MAX);
+    fn each_seed_purpose_and_key_draws_on_its_own() {
+        let draw = |seed, purpose, key| Chance::of_key(seed, purpose, key).below(u64::MAX);
         let mut drawn = vec![
             draw(1, Purpose::Jitter, 0),
             draw(2, Purpose::Jitter, 0),
@@ -98,8 +93,8 @@ mod tests {
         draw(Purpose::Jitter, 0, 1);
         draw(Purpose::Jitter, 1, 0);
         draw(Purpose::Loss, 0, 1);
-        drawn.extend((0..1_000).map(|seed| Chance::of(seed, Purpose::Lateness, 7).below(u64::MAX)));
-        drawn.extend((0..1_000).map(|number| Chance::of(7, Purpose::Shortness, number).below(u64::MAX)));
+        drawn.extend((0..1_000).map(|seed| Chance::of_key(seed, Purpose::Lateness, 7).below(u64::MAX)));
+        drawn.extend((0..1_000).map(|number| Chance::of_key(7, Purpose::Shortness, number).below(u64::MAX)));
         let count = drawn.len();
         drawn.sort_unstable();
         drawn.dedup();

@@ -76,6 +76,10 @@ mod tests {
         assert_eq!(clock.local(at(10)), at(10));
         clock.jump(at(10), Duration::from_nanos(5));
         assert_eq!((clock.local(at(10)), clock.local(at(20))), (at(15), at(25)));
+        clock.jump(at(10), Duration::from_nanos(7));
+        assert_eq!((clock.local(at(10)), clock.local(at(20))), (at(22), at(32)));
+        let mut clock = Clock::default();
+        clock.jump(at(10), Duration::from_nanos(5));
         clock.drift(at(20), 500_000);
         assert_eq!((clock.local(at(20)), clock.local(at(30))), (at(25), at(40)));
         clock.drift(at(30), i32::MIN);

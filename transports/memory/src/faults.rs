@@ -40,8 +40,8 @@ impl OperationFaults {
         if kind == OpKind::Connect {
             self.open(socket);
         }
-        // An accept's socket is the connection that it may lead to.
-        let connection = self.connections.get_mut(&socket).filter(|_| kind != OpKind::Accept);
+        // What has no number yet is not among them, such as the connection that an accept may lead to.
+        let connection = self.connections.get_mut(&socket);
         let number = connection.as_ref().map(|connection| connection.number);
         let nth = connection.map_or(&mut self.others, |connection| &mut connection.counts).count(kind);
         if kind == OpKind::Close {
@@ -61,6 +61,11 @@ impl OperationFaults {
         if done.id().kind() == OpKind::Accept && matches!(done.outcome(), sansock::Outcome::Connected(_)) {
             self.open(done.id().socket());
         }
+    }
+
+    /// The machine has crashed. The next one gives its sockets the same names, but they are others.
+    pub(crate) fn forget_connections(&mut self) {
+        self.connections.clear();
     }
 
     fn open(&mut self, socket: SocketId) {

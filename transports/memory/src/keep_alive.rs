@@ -72,7 +72,7 @@ impl Network {
             return;
         };
         let idle = keep_alive.idle;
-        if keep_alive.probes > 0 && heard > keep_alive.asked {
+        if keep_alive.probes > 0 && heard >= keep_alive.asked {
             keep_alive.probes = 0;
         }
         if waits || (keep_alive.probes == 0 && heard + idle > now) {

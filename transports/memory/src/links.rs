@@ -251,3 +251,40 @@ fn passing(size: usize, bandwidth: Option<u64>) -> Duration {
     let nanos = (size as u128 * 1_000_000_000).div_ceil(u128::from(bandwidth.max(1)));
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// When each of many segments that leave at one instant arrives, if it does.
+    fn arrivals(loss_in: u32) -> Vec<Option<Timestamp>> {
+        let mut network = Network::new(NetworkConfig::default(), 1);
+        let [from, to] = [network.add_host([]), network.add_host([])];
+        let link = Link { jitter: Duration::from_secs(1), loss_in, ..network.link(from, to) };
+        network.set_link(from, to, link);
+        let departures = (0..100).map(|_| network.depart(from, to, 1));
+        departures
+            .map(|departure| match departure {
+                Departure::Arrives(at) => Some(at),
+                Departure::Lost(_) | Departure::Held => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_loss_does_not_change_what_later_segments_draw() {
+        let (lossy, all) = (arrivals(3), arrivals(0));
+        assert!(all.iter().all(Option::is_some));
+        assert!(lossy.iter().any(Option::is_none));
+        assert!(lossy.iter().zip(&all).all(|(one, other)| one.is_none() || one == other));
+    }
+
+    #[test]
+    fn the_last_nanosecond_of_a_passage_counts() {
+        assert_eq!(passing(usize::MAX, None), Duration::ZERO);
+        assert_eq!(passing(1, Some(3)), Duration::from_nanos(333_333_334));
+        assert_eq!(passing(3, Some(3)), Duration::from_secs(1));
+        assert_eq!(passing(2, Some(0)), Duration::from_secs(2), "zero counts as one");
+        assert_eq!(passing(usize::MAX, Some(1)), Duration::from_nanos(u64::MAX));
+    }
+}

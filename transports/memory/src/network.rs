@@ -68,6 +68,8 @@ pub(crate) struct Host {
     /// It has crashed.
     pub(crate) down: bool,
     pub(crate) shortness: Chance,
+    /// How many machines of a simulation are on it.
+    pub(crate) machines: u64,
 }
 
 /// What is left of a connection that this end has closed.
@@ -125,6 +127,7 @@ impl Network {
             open: 0,
             down: false,
             shortness: Chance::of_key(self.seed, Purpose::Shortness, key),
+            machines: 0,
         });
         host
     }
@@ -190,12 +193,17 @@ impl Network {
         }
     }
 
+    /// The host that was given this address.
+    pub(crate) fn owner(&self, address: IpAddr) -> Option<HostId> {
+        self.addresses.get(&address).copied()
+    }
+
     /// The host that has this address, seen from `from`.
     pub(crate) fn host_of(&self, from: HostId, address: IpAddr) -> Option<HostId> {
         if address.is_loopback() || address.is_unspecified() {
             return Some(from);
         }
-        self.addresses.get(&address).copied()
+        self.owner(address)
     }
 
     pub(crate) fn socket(&self, descriptor: Descriptor) -> Option<&Socket> {

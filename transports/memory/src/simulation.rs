@@ -55,8 +55,9 @@ pub struct Simulation<M: Machine> {
     deadlines: Deadlines,
     /// How often each fault has hit.
     fault_hits: Vec<u64>,
-    /// Outputs and time-outs at this instant.
+    /// Outputs and time-outs at one instant, and at which. Time moves on in several places.
     outputs: u32,
+    outputs_at: Timestamp,
     outputs_per_instant: u32,
 }
 
@@ -150,6 +151,7 @@ impl<M: Machine> Simulation<M> {
             deadlines: Deadlines::default(),
             fault_hits: Vec::new(),
             outputs: 0,
+            outputs_at: Timestamp::ZERO,
             outputs_per_instant: OUTPUTS_PER_INSTANT,
         }
     }
@@ -164,10 +166,14 @@ impl<M: Machine> Simulation<M> {
         &mut self.network
     }
 
-    /// Puts a machine on a host.
+    /// Puts a machine on a host, which has its [name](Network::name_host) by now, if it gets one: what is left to chance for the machine is
+    /// drawn by that.
     pub fn add(&mut self, host: HostId, machine: M) -> MachineId {
         let number = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
-        let lateness = Chance::of(self.network.seed, Purpose::Lateness, self.seats.len());
+        // By the host, and of several machines on one host by their order there: what is elsewhere does not count.
+        let on = &mut self.network.hosts[host.index()];
+        let lateness = Chance::between(self.network.seed, Purpose::Lateness, on.key, on.machines);
+        on.machines += 1;
         self.seats.push(Seat {
             host,
             machine,
@@ -181,6 +187,12 @@ impl<M: Machine> Simulation<M> {
         });
         self.was_called(number);
         MachineId(number)
+    }
+
+    /// The host that a machine is on.
+    #[must_use]
+    pub fn host(&self, id: MachineId) -> HostId {
+        self.seats[id.0 as usize].host
     }
 
     /// Looks at a machine.
@@ -227,6 +239,9 @@ impl<M: Machine> Simulation<M> {
             seat.called = false;
             seat.sockets = Sockets::of_machine(host, number);
             seat.delayed.clear();
+            if let Some(faults) = &mut seat.faults {
+                faults.forget_connections();
+            }
         }
         let seats = &self.seats;
         let is_up = |number: u32| !seats[number as usize].down;
@@ -236,8 +251,8 @@ impl<M: Machine> Simulation<M> {
         self.parked.retain(|(number, _)| is_up(*number));
     }
 
-    /// This machine runs in place of that one, which crashed; its host is up again, see [`Network::restart`]. Injected faults count on. If
-    /// the machine has not crashed, it does now.
+    /// This machine runs in place of that one, which crashed; its host is up again, see [`Network::restart`]. Injected faults count
+    /// on: its first connection has the number behind those of the other one. If the machine has not crashed, it does now.
     pub fn restart(&mut self, id: MachineId, machine: M) {
         let host = self.seats[id.0 as usize].host;
         if !self.network.is_down(host) && !self.seats[id.0 as usize].down {
@@ -331,7 +346,7 @@ impl<M: Machine> Simulation<M> {
         let due = self.deadlines.first(|machine| self.seats[machine as usize].deadline());
         if let Some((_, machine)) = due.filter(|(deadline, _)| *deadline <= self.now()) {
             // A time-out that is due again at once, for ever, gives no output at all.
-            self.count_output(machine, None)?;
+            self.count_output(MachineId(machine), None)?;
             let seat = &mut self.seats[machine as usize];
             seat.machine.handle_timeout(seat.clock.local(self.network.now()));
             self.was_called(machine);
@@ -348,19 +363,20 @@ impl<M: Machine> Simulation<M> {
             self.network.advance(limit);
             return Ok(Progress::Reached);
         }
-        self.outputs = 0;
         self.network.advance(next);
         self.retry_parked();
         self.retry_changed();
         Ok(Progress::Advanced)
     }
 
-    fn count_output(&mut self, machine: u32, operation: Option<OpId>) -> Result<(), Spin> {
-        self.outputs += 1;
-        if self.outputs > self.outputs_per_instant {
-            return Err(Spin { machine: MachineId(machine), at: self.network.now(), operation });
+    /// One more thing that should not happen without end at one instant.
+    pub(crate) fn count_output(&mut self, machine: MachineId, operation: Option<OpId>) -> Result<(), Spin> {
+        let at = self.network.now();
+        if self.outputs_at != at {
+            (self.outputs, self.outputs_at) = (0, at);
         }
-        Ok(())
+        self.outputs += 1;
+        if self.outputs > self.outputs_per_instant { Err(Spin { machine, at, operation }) } else { Ok(()) }
     }
 
     /// True if somebody said something.
@@ -372,7 +388,7 @@ impl<M: Machine> Simulation<M> {
             self.seats[number as usize].called = false;
             let mut operation = None;
             while let Some(output) = self.seats[number as usize].machine.poll() {
-                self.count_output(number, operation)?;
+                self.count_output(id, operation)?;
                 match output {
                     Output::Event(event) => {
                         spoke = true;

@@ -134,7 +134,8 @@ impl<S: Service + 'static> Campaign<S> {
         (self.world)(scenario).run()
     }
 
-    /// Runs one scenario and keeps a [`Recording`](crate::recording::Recording) of it.
+    /// Runs one scenario and keeps a [`Recording`](crate::recording::Recording) of it. Of its outcome, a [`Failure`] takes the recording
+    /// alone: if what was violated is that a run is [the same again](crate::world::SAME_RUN), one run does not show it.
     #[must_use]
     pub fn record(&self, scenario: &Scenario) -> Outcome {
         let mut world = (self.world)(scenario);

@@ -178,9 +178,11 @@ fn faults(fault: &Fault) -> Vec<Fault> {
     let once = if matches!(fault.nth, Which::Nth(_)) { Vec::new() } else { (1..=3).map(Which::Nth).collect() };
     let earlier = if let Which::Nth(nth) = fault.nth { (1..nth).map(Which::Nth).collect() } else { Vec::new() };
     simpler.extend(once.into_iter().chain(earlier).map(|nth| Fault { nth, ..fault.clone() }));
-    if fault.connection == Which::Any {
-        simpler.extend((1..=3).map(|number| Fault { connection: Which::Nth(number), ..fault.clone() }));
-    }
+    let numbers = match fault.connection {
+        Which::Nth(number) => 1..number,
+        Which::Every(_) | Which::Any => 1..4,
+    };
+    simpler.extend(numbers.map(|number| Fault { connection: Which::Nth(number), ..fault.clone() }));
     simpler
 }
 
@@ -235,6 +237,45 @@ mod tests {
         let failure = Failure { outcome: play(&scenario), scenario, runs: 1 };
         let small = shrink(&failure, play);
         assert_eq!(connections(&small.scenario).collect::<Vec<_>>(), [1, 3]);
+    }
+
+    /// All at once: it takes one run, and not one for each.
+    #[test]
+    fn what_never_fired_is_left_out_first() {
+        let mut scenario = Scenario::new(1).lasting(Duration::from_millis(1));
+        for connection in 1..=100 {
+            scenario = scenario.fault("a", connection, OpKind::Send, 1, OfOperation::Reset);
+        }
+        // Only the fault of connection 1 fires, and it is needed.
+        let play = |scenario: &Scenario| {
+            let lines: Vec<u64> = connections(scenario).map(|number| u64::from(number == 1)).collect();
+            Outcome { lines: lines.clone(), ..outcome(scenario, lines.contains(&1)) }
+        };
+        let failure = Failure { outcome: play(&scenario), scenario, runs: 1 };
+        let small = shrink(&failure, play);
+        assert_eq!(connections(&small.scenario).collect::<Vec<_>>(), [1]);
+        // And one in each of two passes says that the last line cannot be left out.
+        assert_eq!(small.runs, 3);
+    }
+
+    /// Hosts count their connections each on its own, so what one line means need not move with the others.
+    #[test]
+    fn connections_are_renumbered_alone_where_together_will_not_do() {
+        let scenario = Scenario::new(1).fault("a", 4, OpKind::Send, 1, OfOperation::Reset).fault(
+            "b",
+            7,
+            OpKind::Send,
+            1,
+            OfOperation::Reset,
+        );
+        let play = |scenario: &Scenario| outcome(scenario, connections(scenario).nth(1) == Some(7));
+        let failure = Failure { outcome: play(&scenario), scenario: scenario.clone(), runs: 1 };
+        // Without the first line it fails, too, so this is about the passes alone.
+        let mut shrinking = Shrinking { rule: "planted".into(), best: failure, play };
+        shrinking.renumber_connections();
+        assert_eq!(shrinking.best.scenario, scenario);
+        shrinking.simplify_lines();
+        assert_eq!(connections(&shrinking.best.scenario).collect::<Vec<_>>(), [1, 7]);
     }
 
     #[test]

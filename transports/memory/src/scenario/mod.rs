@@ -47,14 +47,15 @@ pub use parse::ParseError;
 /// A seed, and what happens.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Scenario {
-    /// Decides everything that is left to chance: jitter, loss, the order of what happens at one instant.
+    /// Decides everything that is left to chance: jitter, loss, short transfers and late completions.
     pub seed: u64,
     /// How long faults last. After that the network heals and links are what they are without a scenario, hosts that are down are restarted,
     /// clocks run right, no fault of an operation fires any more, and what a rule says must happen eventually gets its time.
     pub span: Duration,
     /// The world that it was made for, in words that whoever replays it understands. Empty if there is only one.
     pub world: String,
-    /// What happens. The order of lines decides only between lines that match the same operation: the first one fires.
+    /// What happens. The order of lines decides where several match: of faults of the same operation the first one fires; what happens at
+    /// the same time happens in order; of links, and of how names are resolved, the last line counts.
     pub lines: Vec<Line>,
 }
 
@@ -63,7 +64,7 @@ pub struct Scenario {
 pub enum Line {
     /// What a link is like, from the beginning.
     Link(Route, Quality),
-    /// Something that happens at a time.
+    /// Something that happens at a time. If that is not before the end of the [span](Scenario::span), it does not happen.
     At(Duration, Event),
     /// Something that happens to an operation.
     Fault(Fault),
@@ -112,7 +113,7 @@ pub enum Event {
     ClockJump(Names, Duration),
     /// The hosts' clocks run too fast (or too slow, if negative), by so many millionths.
     ClockDrift(Names, i32),
-    /// The hosts may have so many sockets open; `None`: as many as they like.
+    /// The hosts may have so many sockets open; `None`: as many as without the scenario, which is any number unless the world says otherwise.
     Descriptors(Names, Option<usize>),
     /// How those fare from now on who ask for the addresses of these hosts.
     Resolve(Names, Resolution),
@@ -135,12 +136,12 @@ pub enum Resolution {
 pub struct Fault {
     /// The hosts.
     pub hosts: Names,
-    /// Which of the host's connections, counted in the order in which the host accepted or dialled them. Operations of listeners (bind,
-    /// listen, accept) belong to every connection.
+    /// Which of the host's connections, counted in the order in which the host accepted or dialled them, over all its lives. What comes
+    /// before a connection has its number belongs to every connection: each create, bind, listen and accept.
     pub connection: Which,
     /// The operation.
     pub operation: OpKind,
-    /// Which of the connection's operations of this kind.
+    /// Which of the connection's operations of this kind; of those that belong to every connection, which of the host's.
     pub nth: Which,
     /// What comes of it.
     pub outcome: Outcome,
@@ -186,10 +187,10 @@ impl Scenario {
         self
     }
 
-    /// The world that it is made for: a few words, on one line.
+    /// The world that it is made for: a few words. As in a text, colons at their ends and what stands behind a `#` count for nothing.
     #[must_use]
     pub fn of_world(mut self, world: &str) -> Self {
-        self.world = world.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.world = parse::words(world);
         self
     }
 

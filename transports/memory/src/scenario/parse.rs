@@ -33,7 +33,7 @@ impl Scenario {
     /// The first line that cannot be read, and why.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let mut scenario = Self::new(0);
-        let mut lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.split('#').next().unwrap_or("").trim()));
+        let mut lines = text.lines().enumerate().map(|(index, line)| (index + 1, without_comment(line).trim()));
         let mut lines = lines.by_ref().filter(|(_, line)| !line.is_empty());
         match lines.next() {
             Some((_, HEADER)) => {}
@@ -68,6 +68,15 @@ impl Scenario {
         }
         words.end()
     }
+}
+
+fn without_comment(line: &str) -> &str {
+    line.split('#').next().unwrap_or("")
+}
+
+/// What is left of some words when they are read from a text.
+pub(super) fn words(text: &str) -> String {
+    Words::new(without_comment(text)).rest()
 }
 
 /// The words of a line. A colon ends a word and counts for nothing else.

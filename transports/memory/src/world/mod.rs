@@ -79,9 +79,12 @@
 //! # Phases
 //!
 //! First the hosts start, in the order in which they were added. Until [`Scenario::span`] the scenario's lines do what they say. Then the network
-//! heals: partitions and holds end, links are what the [`NetworkConfig`] says, hosts that are down start again, clocks run right (jumps stay), no
-//! fault hits an operation, descriptors are not limited and names are resolved at once. Then everything that must happen eventually has its time, and when it has happened the
-//! run ends. Without such a rule it ends with the span.
+//! heals: partitions and holds end, links and limits of descriptors are what they were before the scenario, hosts that are down start again,
+//! clocks run right (jumps stay), no fault hits an operation, and names are resolved at once. Then everything that must happen eventually has
+//! its time, and when it has happened the run ends. Without such a rule it ends with the span.
+//!
+//! At one instant comes first what the network and the hosts' machines do, then the scenario's lines in their order, then one by one what hosts
+//! have [put off](Host::after).
 //!
 //! # What survives a crash
 //!
@@ -91,7 +94,7 @@
 //! # Panics of the application
 //!
 //! A panic while the world runs is caught and ends the run as a violation of the rule [`NO_PANIC`]. An application that gives outputs without end
-//! while no time passes violates [`NO_SPIN`]. A host whose start fails violates [`STARTS`].
+//! while no time passes, or puts off more and more for one instant, violates [`NO_SPIN`]. A host whose start fails violates [`STARTS`].
 
 mod host;
 mod outcome;
@@ -106,10 +109,12 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use rustc_hash::FxHashSet;
 use sansock::{Node, NodeEvent, Service, SlotRange, Timestamp};
 
 use crate::agenda::Agenda;
 use crate::config::NetworkConfig;
+use crate::network::HostId;
 use crate::recording::Happening;
 use crate::scenario::Scenario;
 use crate::simulation::{Progress, Simulation, Step};
@@ -135,6 +140,8 @@ pub const SAME_RUN: &str = "the same run again";
 pub struct World<S: Service> {
     simulation: Simulation<Node<S>>,
     residents: Vec<Resident<S>>,
+    /// Theirs.
+    names: FxHashSet<String>,
     /// What hosts want to do later: which host, in which of its lives.
     errands: Agenda<(usize, u32, Errand<S>)>,
     script: Script,
@@ -158,8 +165,9 @@ impl<S: Service + 'static> World<S> {
         Self {
             simulation: Simulation::new(network, scenario.seed),
             residents: Vec::new(),
+            names: FxHashSet::default(),
             errands: Agenda::default(),
-            script: Script::new(scenario, network),
+            script: Script::new(scenario),
             rules: Rules::default(),
             witness: Witness::default(),
             records: false,
@@ -168,18 +176,37 @@ impl<S: Service + 'static> World<S> {
     }
 
     /// Adds a host. `start` runs when the world does, and again whenever the host comes up after a crash; see the
-    /// [module](self#what-survives-a-crash).
+    /// [module](self#what-survives-a-crash). What it gives names the host to [`network`](World::network).
+    ///
+    /// # Panics
+    /// If the name is not one that a scenario can say, which is one word without `*` and `#`, and with no colon at its end; if another host
+    /// has it; or if another host has one of the addresses.
     pub fn host(
         &mut self,
         name: impl Into<String>,
         addresses: impl IntoIterator<Item = IpAddr>,
         start: impl FnMut(&mut Host<'_, S>) -> Result<(), Box<dyn Error>> + 'static,
-    ) {
+    ) -> HostId {
         let addresses: Vec<_> = addresses.into_iter().collect();
         let name = name.into();
+        self.check_names(&name, &addresses);
         let id = self.simulation.network().add_host_named(&name, addresses.iter().copied());
         let machine = self.simulation.add(id, Node::new(SlotRange::ALL));
         self.residents.push(Resident { name, addresses, id, machine, start: Some(Box::new(start)), life: Life::default() });
+        id
+    }
+
+    fn check_names(&mut self, name: &str, addresses: &[IpAddr]) {
+        let is_word =
+            !name.is_empty() && !name.ends_with(':') && !name.contains(|c: char| c.is_whitespace() || c == '*' || c == '#');
+        let right = "a name is one word without '*' and '#', and with no colon at its end";
+        assert!(is_word, "'{name}' is no name of a host; {right}");
+        assert!(self.names.insert(name.to_owned()), "two hosts are called '{name}'");
+        let network = self.simulation.network();
+        for address in addresses {
+            let Some(owner) = network.owner(*address) else { continue };
+            panic!("both '{}' and '{name}' have the address {address}", network.host_name(owner));
+        }
     }
 
     /// The network, to set what a scenario does not.
@@ -187,7 +214,9 @@ impl<S: Service + 'static> World<S> {
         self.simulation.network()
     }
 
-    /// What must hold after every call of a machine. It is asked very often, so it should look only at what is new.
+    /// What must hold whenever code of the application has run: after every call of a machine, after each start of a host, and after each
+    /// thing that a host has [put off](Host::after) or [watches](Host::on_event). It is asked very often, so it should look only at what is
+    /// new.
     pub fn always(&mut self, name: impl Into<String>, holds: impl FnMut() -> Result<(), String> + 'static) {
         self.rules.always.push(Always { name: name.into(), holds: Box::new(holds) });
     }
@@ -198,7 +227,8 @@ impl<S: Service + 'static> World<S> {
         self.rules.sometimes.push(Sometimes { name: name.into(), see: Box::new(seen), seen: false });
     }
 
-    /// What must come about within this time after the scenario's span. Once is enough. It counts from the span's end on, not before.
+    /// What must come about within this time after the scenario's span, its last instant included. Once is enough. It counts from the span's
+    /// end on, not before.
     pub fn eventually(&mut self, name: impl Into<String>, within: Duration, holds: impl FnMut() -> Result<(), String> + 'static) {
         self.rules.eventually.push(Eventually { name: name.into(), within, holds: Box::new(holds), happened: false });
     }
@@ -247,40 +277,44 @@ impl<S: Service + 'static> World<S> {
         for host in 0..self.residents.len() {
             self.start(host)?;
         }
+        // Also if there is no host.
+        self.check()?;
         let span = self.script.span();
-        self.run_to(span, false)?;
+        self.run_to(span)?;
+        self.simulation.network().advance(span);
         self.calm_down()?;
-        let limit = self.rules.last_limit(span);
-        self.run_to(limit, true)?;
-        let reason = if self.simulation.now() < limit { ", and nothing more can happen" } else { "" };
+        while let Some(limit) = self.rules.next_limit() {
+            let finished = self.run_to(limit)?;
+            self.rules.end_of_time(self.simulation.now(), finished)?;
+        }
         let now = self.simulation.now();
-        self.rules.what_did_not_happen(now, reason)?;
         self.witness.end().map_err(|divergence| Violation::new(SAME_RUN, divergence.to_string(), now))
     }
 
-    /// Runs until then; in the last phase, until everything has happened that must.
-    fn run_to(&mut self, end: Timestamp, last_phase: bool) -> Result<(), Violation> {
-        self.rules.check(self.simulation.now(), last_phase, self.script.span())?;
-        while !(last_phase && self.rules.everything_has_happened()) {
-            let appointment = [self.script.next_time(), self.errands.next_time()].into_iter().flatten().min();
-            let appointment = appointment.filter(|at| *at <= end);
+    /// Runs until then; in the last phase, until everything has happened that must. True if nothing can happen any more.
+    fn run_to(&mut self, end: Timestamp) -> Result<bool, Violation> {
+        while !self.rules.are_over() {
+            let planned = [self.script.next_time(), self.errands.next_time()].into_iter().flatten().min();
+            let appointment = planned.filter(|at| *at <= end);
             match self.step(appointment.unwrap_or(end))? {
-                Progress::Called(_) => self.rules.check(self.simulation.now(), last_phase, self.script.span())?,
+                Progress::Called(_) => self.check()?,
                 Progress::Spoke | Progress::Advanced => {}
+                Progress::Finished if planned.is_none() => return Ok(true),
                 Progress::Reached | Progress::Finished => {
-                    if let Some(at) = appointment {
-                        self.simulation.network().advance(at);
-                        self.keep_appointments()?;
-                        continue;
+                    self.simulation.network().advance(appointment.unwrap_or(end));
+                    if appointment.is_none() {
+                        return Ok(false);
                     }
-                    if !last_phase {
-                        self.simulation.network().advance(end);
-                    }
-                    return Ok(());
+                    self.keep_appointments()?;
                 }
             }
         }
-        Ok(())
+        Ok(false)
+    }
+
+    /// Looks at the rules: to be done whenever code of the application has run.
+    fn check(&mut self) -> Result<(), Violation> {
+        self.rules.check(self.simulation.now())
     }
 
     /// One step of the simulation, and what the hosts do about its events.
@@ -304,24 +338,30 @@ impl<S: Service + 'static> World<S> {
             let mut events = std::mem::take(&mut self.events);
             for (host, event) in events.drain(..) {
                 self.tell(host, &event);
+                self.check()?;
             }
             self.events = events;
         }
         Ok(progress)
     }
 
-    /// What the scenario and the hosts have planned for now.
+    /// What the scenario has planned for now, then one thing that a host has: what that leads to at this instant comes before the next.
     fn keep_appointments(&mut self) -> Result<(), Violation> {
         let now = self.simulation.now();
         while let Some(host) = self.script.next_due(now, &mut self.simulation, &mut self.residents) {
             self.start(host)?;
         }
-        while let Some((_, (host, life, errand))) = self.errands.take_due(now) {
-            if self.residents[host].life.is(life) {
-                self.with_host(host, errand);
-            }
+        let Some((_, (host, life, errand))) = self.errands.take_due(now) else { return Ok(()) };
+        let Resident { name, machine, life: present, .. } = &self.residents[host];
+        if !present.is(life) {
+            return Ok(());
         }
-        Ok(())
+        self.simulation.count_output(*machine, None).map_err(|spin| {
+            let problem = format!("{name}: what it has put off for {} puts off more for the same instant, without end", spin.at);
+            Violation::new(NO_SPIN, problem, spin.at)
+        })?;
+        self.with_host(host, errand);
+        self.check()
     }
 
     /// The end of all faults.
@@ -329,7 +369,8 @@ impl<S: Service + 'static> World<S> {
         for host in self.script.end(&mut self.simulation, &mut self.residents) {
             self.start(host)?;
         }
-        Ok(())
+        self.rules.begin_last_phase(self.simulation.now());
+        self.check()
     }
 
     fn start(&mut self, host: usize) -> Result<(), Violation> {
@@ -338,7 +379,8 @@ impl<S: Service + 'static> World<S> {
         let started = self.with_host(host, |host| start(host));
         self.residents[host].start = Some(start);
         let name = &self.residents[host].name;
-        started.map_err(|error| Violation::new(STARTS, format!("{name}: {error}"), self.simulation.now()))
+        started.map_err(|error| Violation::new(STARTS, format!("{name}: {error}"), self.simulation.now()))?;
+        self.check()
     }
 
     fn tell(&mut self, host: usize, event: &NodeEvent) {

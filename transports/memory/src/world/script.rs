@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use sansock::{Node, Service, Timestamp};
 
 use super::host::Resident;
-use crate::config::NetworkConfig;
 use crate::faults::InjectionId;
 use crate::links::Link;
+use crate::network::HostId;
 use crate::recording::Happening;
 use crate::scenario::{Event, Fault, Line, Names, Quality, Resolution, Route, Scenario};
 use crate::simulation::Simulation;
@@ -15,7 +15,10 @@ use crate::simulation::Simulation;
 /// A scenario that is being carried out.
 pub(super) struct Script {
     scenario: Scenario,
-    network: NetworkConfig,
+    /// What links were before each change, in the order of the changes.
+    links: Vec<(HostId, HostId, Link)>,
+    /// How many sockets each host may have open without the scenario, in the order of the hosts.
+    descriptors: Vec<usize>,
     /// Lines that happen at a time, in order.
     agenda: VecDeque<(Timestamp, usize)>,
     /// How often each line has done something, but for faults of operations.
@@ -29,7 +32,7 @@ pub(super) struct Script {
 }
 
 impl Script {
-    pub(super) fn new(scenario: &Scenario, network: NetworkConfig) -> Self {
+    pub(super) fn new(scenario: &Scenario) -> Self {
         let times = scenario.lines.iter().enumerate();
         let times = times.filter_map(|(index, line)| match line {
             Line::At(at, _) if *at < scenario.span => Some((Timestamp::ZERO + *at, index)),
@@ -39,7 +42,8 @@ impl Script {
         agenda.sort_by_key(|(at, _)| *at);
         Self {
             scenario: scenario.clone(),
-            network,
+            links: Vec::new(),
+            descriptors: Vec::new(),
             agenda: agenda.into(),
             hits: vec![0; scenario.lines.len()],
             injections: Vec::new(),
@@ -65,13 +69,17 @@ impl Script {
 
     /// What holds from the beginning.
     pub(super) fn begin<S: Service>(&mut self, simulation: &mut Simulation<Node<S>>, residents: &[Resident<S>]) {
+        let network = simulation.network();
+        self.descriptors = residents.iter().map(|resident| network.hosts[resident.id.index()].descriptor_limit).collect();
         for (index, line) in self.scenario.lines.iter().enumerate() {
             match line {
                 Line::Link(route, quality) => {
+                    let links = &mut self.links;
                     self.hits[index] += each_direction(residents, route, |from, to| {
                         let network = simulation.network();
-                        let link = with(network.link(from.id, to.id), quality);
-                        network.set_link(from.id, to.id, link);
+                        let before = network.link(from.id, to.id);
+                        links.push((from.id, to.id, before));
+                        network.set_link(from.id, to.id, with(before, quality));
                     });
                 }
                 Line::Fault(fault) => {
@@ -109,11 +117,8 @@ impl Script {
         self.carry_out(&Event::Restart(any.clone()), simulation, residents);
         self.carry_out(&Event::Descriptors(any, None), simulation, residents);
         self.resolutions.clear();
-        for line in &self.scenario.lines {
-            if let Line::Link(route, _) = line {
-                let link = Link::from(&self.network);
-                each_direction(residents, route, |from, to| simulation.network().set_link(from.id, to.id, link));
-            }
+        for (from, to, before) in self.links.drain(..).rev() {
+            simulation.network().set_link(from, to, before);
         }
         simulation.end_faults();
         self.started.drain(..).collect()
@@ -176,8 +181,8 @@ impl Script {
                 self.resolutions.push((names.clone(), *resolution));
                 each_host(residents, names, |_, _| true)
             }
-            Event::Descriptors(names, limit) => each_host(residents, names, |_, resident| {
-                simulation.network().limit_descriptors(resident.id, limit.unwrap_or(usize::MAX));
+            Event::Descriptors(names, limit) => each_host(residents, names, |index, resident| {
+                simulation.network().limit_descriptors(resident.id, limit.unwrap_or(self.descriptors[index]));
                 true
             }),
         }

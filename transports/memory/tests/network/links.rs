@@ -154,3 +154,37 @@ fn another_link_or_another_host_changes_no_draws() {
     assert_eq!(arrivals(true, false), plain);
     assert_eq!(arrivals(false, true), plain);
 }
+
+/// One that finds the link free does not wait, and is none of those that did.
+#[test]
+fn who_waits_for_others_to_pass_is_counted() {
+    let mut two = Two::new();
+    let (client, _) = two.pair();
+    two.network.set_link(two.client, two.server, Link { bandwidth: Some(1_000), ..link() });
+    two.send(client, b"one");
+    two.run(millis(3));
+    two.send(client, b"two");
+    assert_eq!(two.network.hits().bandwidth_waits, 0);
+    two.send(client, b"three");
+    assert_eq!(two.network.hits().bandwidth_waits, 1);
+}
+
+/// What was held gets through only in part; what comes behind something that was lost waits for it.
+#[test]
+fn what_is_released_onto_a_link_that_loses_some_of_it_arrives_in_order() {
+    let mut two = Two::new();
+    let (client, server) = two.pair();
+    two.network.hold(two.client, two.server);
+    let expected: Vec<u8> = (0..100).collect();
+    for number in &expected {
+        assert_eq!(two.network.send(client, &Bytes::from(vec![*number])), Ok(1));
+    }
+    two.network.set_link(two.client, two.server, Link { loss_in: 3, ..link() });
+    two.network.release(two.client, two.server);
+    let mut received = Vec::new();
+    while received.len() < expected.len() {
+        received.extend(two.until(|network| recv(network, server)).1.unwrap());
+    }
+    assert_eq!(received, expected);
+    assert!(two.network.hits().lost_by_chance > 0);
+}

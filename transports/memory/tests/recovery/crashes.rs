@@ -115,3 +115,42 @@ fn a_server_whose_client_crashes_in_the_handshake_forgets_it() {
     two.run(millis(2));
     assert_eq!(two.connect(client), Ok(()));
 }
+
+/// What comes to a host that is down is lost; a time-out of its own sockets is nothing that comes.
+#[test]
+fn timers_of_a_host_that_is_down_are_not_lost() {
+    let mut two = two();
+    let (client, ..) = two.pair();
+    two.network.keep_alive(client, Some(millis(1_000))).unwrap();
+    two.network.partition(two.client, two.server);
+    two.send(client, b"x").unwrap();
+    two.network.crash(two.client);
+    assert!(two.network.next_arrival().is_some(), "there is a timer");
+    two.run_out();
+    assert_eq!(two.network.hits().lost_at_hosts_down, 0);
+}
+
+/// The client has crashed, and comes back from the same port: what is left of its old connection has rested long enough when its SYN arrives.
+#[test]
+fn a_rest_that_ends_while_a_syn_is_on_its_way_is_over() {
+    let mut two = two();
+    let listener = two.listener(5);
+    let dial = |two: &mut Two| {
+        let client = two.network.create(two.client, Family::V4).unwrap();
+        two.network.bind(client, "10.0.0.1:4000".parse().unwrap()).unwrap();
+        assert_eq!(two.connect(client), Err(CallError::WouldBlock));
+        client
+    };
+    dial(&mut two);
+    two.run(millis(50));
+    let (server, _) = two.network.accept(listener).unwrap();
+    two.network.close(server, false);
+    // The FIN and its acknowledgement.
+    two.run(millis(2));
+    two.network.crash(two.client);
+    two.network.restart(two.client);
+    two.run(Duration::from_secs(60) - Duration::from_micros(500));
+    let client = dial(&mut two);
+    two.run(millis(2));
+    assert_eq!(two.connect(client), Ok(()), "by its first SYN");
+}

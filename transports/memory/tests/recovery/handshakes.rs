@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sansock::{FaultKind, Timestamp};
+use sansock_memory::recording::{Carried, Happening};
 use sansock_memory::{CallError, NetworkConfig};
 
 use super::two::{Two, fault, millis, two};
@@ -113,4 +114,40 @@ fn x028_fifty_connects_at_one_instant_over_a_lossy_link_are_all_served() {
     assert!(clients.iter().all(|client| two.connect(*client) == Ok(())));
     let hits = two.network.hits();
     assert!(hits.dropped_syns > 0 && hits.lost_by_chance > 0, "{hits:?}");
+}
+
+/// Nobody listens, and the client does not get to know at first.
+#[test]
+fn a_refusal_that_is_lost_is_given_again() {
+    let mut two = two();
+    two.network.partition(two.server, two.client);
+    let client = two.connecting();
+    two.run(millis(500));
+    two.network.heal();
+    two.run(millis(501));
+    assert_eq!(two.connect(client), Err(CallError::WouldBlock));
+    two.run(millis(1));
+    assert_eq!(two.connect(client), fault(FaultKind::ConnectionRefused));
+    assert_eq!(two.network.hits().lost_in_partitions, 1);
+    two.run_out();
+}
+
+/// Its connection has a place in the backlog already, so a second SYN is answered, and not dropped; a recording says so.
+#[test]
+fn a_syn_that_comes_again_needs_no_room() {
+    let mut two = two();
+    two.network.start_recording();
+    two.listener(0);
+    two.network.partition(two.server, two.client);
+    let client = two.connecting();
+    two.run(millis(500));
+    two.network.heal();
+    two.run(millis(502));
+    assert_eq!(two.connect(client), Ok(()));
+    let recording = two.network.take_recording().unwrap();
+    let happened = |matches: fn(&Happening) -> bool| recording.entries().iter().filter(|entry| matches(&entry.what)).count();
+    assert_eq!(happened(|what| matches!(what, Happening::Sent(flight) if matches!(flight.carries, Carried::Syn))), 2);
+    let dropped = |what: &Happening| matches!(what, Happening::Dropped { why, .. } if why == "the backlog is full");
+    assert_eq!(happened(dropped), 0);
+    assert_eq!(two.network.hits().dropped_syns, 0);
 }

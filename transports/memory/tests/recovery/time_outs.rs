@@ -230,3 +230,45 @@ fn a_reset_that_is_lost_is_given_again_to_who_waits_for_room() {
     assert_eq!(two.recv(client), fault(FaultKind::ConnectionReset));
     two.run_out();
 }
+
+// The same of a word of room: what is sent then, and lost, costs 200 ms, although the time-out has doubled four times.
+#[test]
+fn a_word_of_room_ends_the_backing_off_too() {
+    let mut two = Two::new(NetworkConfig { receive_buffer: 1000, ..NetworkConfig::default() });
+    let (client, server, _) = two.pair();
+    assert_eq!(two.network.send(client, &Bytes::from(vec![7; 1500])), Ok(1500));
+    two.run(millis(50));
+    two.network.partition(two.server, two.client);
+    assert_eq!(two.recv(server).unwrap().len(), 1000);
+    let start = two.network.now();
+    two.run(millis(2_000));
+    two.network.heal();
+    // It asks 3 s after the word was lost, and when the answer comes what it sends is lost.
+    two.run(millis(1_001));
+    two.network.partition(two.client, two.server);
+    two.run(millis(10));
+    assert_eq!(two.network.hits().lost_in_partitions, 5, "the word, three answers and what was sent");
+    two.network.heal();
+    assert_eq!(two.until_readable(server), start + millis(3_002 + 200 + 1));
+    two.run_out();
+}
+
+// A time-out that was set before something was acknowledged says nothing about what is lost later.
+#[test]
+fn an_old_time_out_sends_nothing_again() {
+    let mut two = two();
+    let (client, server, _) = two.pair();
+    let start = two.network.now();
+    two.partition();
+    two.send(client, b"one").unwrap();
+    two.network.heal();
+    // Sent again after 200 ms, and acknowledged; the next time-out would have been that of 600 ms.
+    two.run(millis(550));
+    assert_eq!(two.recv(server).unwrap(), "one");
+    two.partition();
+    two.send(client, b"two").unwrap();
+    two.network.heal();
+    assert_eq!(two.until_readable(server), start + millis(550 + 200 + 1));
+    assert_eq!(two.network.hits().retransmissions, 2);
+    two.run_out();
+}

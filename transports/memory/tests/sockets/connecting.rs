@@ -301,3 +301,19 @@ fn time_does_not_run_backwards() {
     world.network.advance(Timestamp::from_secs(3));
     assert_eq!(world.network.now(), Timestamp::from_secs(5));
 }
+
+/// A listener that listens again has another backlog, and what is queued stays.
+#[test]
+fn a_second_listen_changes_the_backlog() {
+    let mut world = world();
+    let (listener, address) = world.listener(0);
+    let clients = [(); 4].map(|()| world.connecting(address));
+    world.settle();
+    assert_eq!(world.network.hits().dropped_syns, 3);
+    assert_eq!(world.network.listen(listener, 2), Ok(address));
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.network.hits().dropped_syns, 4, "one too many for three");
+    assert!(world.network.accept(listener).is_ok());
+    world.run(Duration::from_secs(1));
+    assert!(clients.iter().all(|client| world.network.connect(*client, address) == Ok(())));
+}

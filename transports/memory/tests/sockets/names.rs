@@ -253,3 +253,54 @@ fn a_connection_whose_client_is_gone_is_reset_when_the_client_connects_again() {
     world.run(Duration::from_secs(1));
     assert_eq!(world.network.connect(client, address), Ok(()), "by its second SYN");
 }
+
+#[test]
+fn a_rest_ends_at_its_last_instant() {
+    let mut world = world();
+    let [client, server, listener] = connection(&mut world, false);
+    world.network.close(server, false);
+    world.network.close(listener, false);
+    world.settle();
+    world.network.close(client, false);
+    while world.network.hits().time_waits == 0 {
+        let next = world.network.next_arrival().unwrap();
+        world.network.advance(next);
+    }
+    let (again, name) = (world.socket(), "127.0.0.1:80".parse().unwrap());
+    world.run(Duration::from_secs(60) - Duration::from_nanos(1));
+    assert_eq!(world.network.bind(again, name), Err(FaultKind::AddressInUse));
+    world.run(Duration::from_nanos(1));
+    assert_eq!(world.network.bind(again, name), Ok(name));
+}
+
+#[test]
+fn a_name_over_loopback_rests_for_a_second_if_it_is_wanted_again() {
+    let mut world = World::new(NetworkConfig { ports: (50_000, 50_000), ..NetworkConfig::default() });
+    let [client, server, _] = connection(&mut world, false);
+    world.network.close(client, false);
+    world.settle();
+    world.network.close(server, false);
+    while world.network.hits().time_waits == 0 {
+        let next = world.network.next_arrival().unwrap();
+        world.network.advance(next);
+    }
+    let again = world.socket();
+    let name = "127.0.0.1:80".parse().unwrap();
+    world.run(Duration::from_secs(1) - Duration::from_nanos(1));
+    assert_eq!(world.network.connect(again, name), fault(FaultKind::AddressNotAvailable));
+    world.run(Duration::from_nanos(1));
+    assert_eq!(world.network.connect(again, name), Err(CallError::WouldBlock));
+}
+
+/// As on Linux, who connects to an address of its own host does so from that address.
+#[test]
+fn a_connection_within_a_host_comes_from_the_address_that_it_goes_to() {
+    let mut network = Network::new(NetworkConfig::default(), 1);
+    let host = network.add_host(["10.0.0.1", "10.0.0.2"].map(|address| address.parse().unwrap()));
+    for address in ["10.0.0.2:80", "10.0.0.1:80", "127.0.0.1:80"] {
+        let client = network.create(host, Family::V4).unwrap();
+        let to: std::net::SocketAddr = address.parse().unwrap();
+        assert_eq!(network.connect(client, to), Err(CallError::WouldBlock));
+        assert_eq!(network.addresses(client).0.unwrap().ip(), to.ip());
+    }
+}

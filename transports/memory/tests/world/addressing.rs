@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sansock::{FaultKind, OpKind};
-use sansock_memory::scenario::{Outcome, Scenario, Which};
+use sansock_memory::scenario::{Event, Outcome, Scenario, Which};
 
 use super::talk::{Shared, world};
 
@@ -62,4 +62,36 @@ fn operations_of_listeners_belong_to_every_connection() {
 fn of_several_lines_that_mean_the_same_operation_the_first_one_fires() {
     let scenario = Scenario::new(1).fault("client", 1, OpKind::Send, 1, SLOW).fault("client", 1, OpKind::Send, Which::Any, SLOW);
     assert_eq!(fired(scenario), [1, 4]);
+}
+
+/// After a crash the names of sockets are given out anew. None of them has the number that its namesake had in an earlier life.
+#[test]
+fn connections_of_an_earlier_life_are_forgotten_and_their_numbers_are_not_used_again() {
+    let (at, again) = (Duration::from_millis(150), Duration::from_millis(300));
+    let crash = |host: &str| Scenario::new(1).at(at, Event::Crash(host.into())).at(again, Event::Restart(host.into()));
+    // The client's first connection is that of its first life; what it does first in the second one is no send of that.
+    let scenario = crash("client").fault("client", 1, OpKind::Send, 3, SLOW).fault("client", 2, OpKind::Send, 1, SLOW);
+    assert_eq!(fired(scenario)[2..], [0, 1]);
+    // Binds and listens belong to no connection, and count on.
+    for operation in [OpKind::Create, OpKind::Bind, OpKind::Listen] {
+        let scenario = crash("server").fault("server", 1, operation, 2, SLOW).fault("server", 9, operation, 3, SLOW);
+        assert_eq!(fired(scenario)[2..], [1, 0], "{operation:?}");
+    }
+    // Nor does the creation of a socket, although the name was one of a connection.
+    assert_eq!(fired(crash("client").fault("client", 9, OpKind::Create, 2, SLOW))[2..], [1]);
+}
+
+/// A builder does not stop anybody from asking for it; a text does.
+#[test]
+fn what_cannot_come_of_an_operation_does_not() {
+    for (operation, outcome) in [
+        (OpKind::Accept, Outcome::Short(1)),
+        (OpKind::Connect, Outcome::WouldBlock(Duration::from_millis(1))),
+        (OpKind::Close, REFUSED),
+        (OpKind::Shutdown, Outcome::Reset),
+    ] {
+        let scenario = Scenario::new(1).fault("*", Which::Any, operation, Which::Any, outcome);
+        assert_eq!(fired(scenario.clone()), [0], "{scenario}");
+        assert!(Scenario::parse(&scenario.to_string()).is_err());
+    }
 }

@@ -1,10 +1,12 @@
 //! Many runs, and failures made small.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use sansock::OpKind;
 use sansock_memory::campaign::{Campaign, Tally, hash_in};
 use sansock_memory::scenario::{Line, Outcome, Scenario};
+use sansock_memory::world::SAME_RUN;
 
 use super::talk::{Shared, Talk, all_is_heard, world};
 
@@ -129,7 +131,7 @@ fn the_files_of_a_failure() {
     let directory = std::env::temp_dir().join(format!("sansock-campaign-{}", std::process::id()));
     let campaign = wrong();
     let mut failure = campaign.shrink(&campaign.run(0..1000, |_| {}).failure.unwrap());
-    failure.outcome = campaign.record(&failure.scenario);
+    failure.outcome.recording = campaign.record(&failure.scenario).recording;
     let saved = failure.save(&directory).unwrap();
     let text = std::fs::read_to_string(&saved.scenario).unwrap();
     assert_eq!(Scenario::parse(&text).unwrap(), failure.scenario);
@@ -140,4 +142,30 @@ fn the_files_of_a_failure() {
     // A section header block.
     assert_eq!(std::fs::read(&saved.capture).unwrap()[..4], [0x0a, 0x0d, 0x0d, 0x0a]);
     std::fs::remove_dir_all(directory).unwrap();
+}
+
+/// It asks what it should not: how many worlds there were before it.
+fn forgetful() -> Campaign<Talk> {
+    let built = Cell::new(0);
+    let bytes = move |_: &Scenario| {
+        built.set(built.get() + 1);
+        built.get()
+    };
+    Campaign::new(swarm, move |scenario| world(scenario, &Shared::default(), bytes(scenario)))
+}
+
+/// A recording is one run, so it has not seen what two runs have.
+#[test]
+fn a_run_that_is_not_the_same_again_is_saved_with_its_violation() {
+    let campaign = forgetful().repeating_one_in(1);
+    let tally = campaign.run(1..5, |_| {});
+    assert_eq!((tally.runs, tally.repeated), (1, 0), "it was not the same");
+    let failure = tally.failure.unwrap();
+    assert_eq!(failure.outcome.violation.as_ref().unwrap().rule, SAME_RUN);
+    assert!(!failure.scenario.lines.is_empty());
+    let mut small = campaign.shrink(&failure);
+    small.outcome.recording = campaign.record(&small.scenario).recording;
+    assert!(small.scenario.lines.is_empty(), "{}", small.scenario);
+    assert!(small.text().starts_with("# 'the same run again' is violated at "), "{}", small.text());
+    assert!(small.outcome.recording.is_some());
 }

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use sansock::{FaultKind, NodeEvent, OpKind, ServerConfig};
+use sansock::{ClientConfig, FaultKind, NodeEvent, OpKind, ServerConfig, Timestamp};
 use sansock_memory::scenario::{Event, Outcome, Scenario};
 use sansock_memory::world::{STARTS, World};
 
@@ -161,4 +161,101 @@ fn names_are_resolved_at_once_or_late_or_not() {
     let failing = at(at(slow, 30, "server", Fails), 50, "*", Prompt);
     let failed = "nobody has said what addresses 'server' has; ask again later".to_owned();
     assert_eq!(resolved(failing, &[(40, "server"), (60, "server")]), [(60, all), (10_040, failed)]);
+}
+
+/// What a scenario cannot say, or would say of two hosts at once, is no name; nor has an address two hosts.
+#[test]
+fn names_and_addresses_of_hosts_that_make_no_sense_are_refused() {
+    let refused = |name: &str, address: &str| {
+        let mut world: World<Talk> = World::new(&Scenario::new(1));
+        world.host("first", ["10.0.0.1".parse().unwrap(), "::2".parse().unwrap()], |_| Ok(()));
+        let address = address.parse().unwrap();
+        let add = std::panic::AssertUnwindSafe(|| world.host(name, [address], |_| Ok(())));
+        let panic = std::panic::catch_unwind(add).err()?;
+        Some(panic.downcast_ref::<String>().unwrap().clone())
+    };
+    for name in ["", "two words", "a#b", "end:", "client*", "tab\tbed"] {
+        let text = refused(name, "10.0.0.2").unwrap_or_else(|| panic!("{name}"));
+        let right = "is no name of a host; a name is one word without '*' and '#', and with no colon at its end";
+        assert_eq!(text, format!("'{name}' {right}"));
+    }
+    assert_eq!(refused("first", "10.0.0.2").unwrap(), "two hosts are called 'first'");
+    assert_eq!(refused("second", "10.0.0.1").unwrap(), "both 'first' and 'second' have the address 10.0.0.1");
+    assert_eq!(refused("second", "::2").unwrap(), "both 'first' and 'second' have the address ::2");
+    assert_eq!(refused("db:1", "10.0.0.2"), None);
+}
+
+/// What is kept is kept for one life. The next one may start something else, which has the same name then.
+#[test]
+fn what_is_kept_ends_with_a_crash() {
+    let (kept, stopped) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    let mut world: World<Talk> = World::new(&crash("host", 150, 300));
+    let (keeping, stopping) = (kept.clone(), stopped.clone());
+    world.host("host", ["10.0.0.1".parse().unwrap()], move |host| {
+        let config = ServerConfig::new(host.address_of("host", 7)?);
+        let service = Talk::server(&Shared::default());
+        if host.starts() == 1 {
+            let kept = keeping.clone();
+            host.keep_serving(config, service, move |_| {
+                kept.set(kept.get() + 1);
+                Some(PACE)
+            })?;
+            return Ok(());
+        }
+        let server = host.serve(config, service)?;
+        host.after(PACE, move |host| host.call(|node, now| node.stop_one(now, server)));
+        let stopped = stopping.clone();
+        host.on_event(move |_, event| {
+            stopped.set(stopped.get() + u32::from(matches!(event, NodeEvent::ServerStopped { .. })));
+        });
+        Ok(())
+    });
+    assert_eq!(world.run().violation, None);
+    assert_eq!((stopped.get(), kept.get()), (1, 0), "the server of the second life has stopped, and is not kept");
+}
+
+/// As long after it has stopped as was said, by the simulation's clock, until nobody wants it any more.
+#[test]
+fn what_is_kept_starts_again_after_its_pause() {
+    let stops = Rc::new(RefCell::new(Vec::new()));
+    let mut world: World<Talk> = World::new(&Scenario::new(1).lasting(SPAN));
+    let seen = stops.clone();
+    world.host("host", ["10.0.0.1".parse().unwrap()], move |host| {
+        let nobody = ClientConfig::new(vec![host.address_of("host", 9)?.into()])?;
+        let mut pauses = [300, 700].map(Duration::from_millis).into_iter();
+        host.keep_connected(nobody, Talk::client(&Shared::default(), 1), move |_| pauses.next())?;
+        let seen = seen.clone();
+        host.on_event(move |host, event| {
+            if let NodeEvent::ClientStopped { .. } = event {
+                seen.borrow_mut().push(host.now());
+            }
+        });
+        Ok(())
+    });
+    assert_eq!(world.run().violation, None);
+    // Nobody is there, which takes a round trip to learn.
+    assert_eq!(*stops.borrow(), [2, 304, 1006].map(Timestamp::from_millis));
+}
+
+/// It sees what comes after it was added, and the others go on.
+#[test]
+fn a_watcher_can_add_another_one() {
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let mut world: World<Talk> = World::new(&Scenario::new(1).lasting(SPAN));
+    let seeing = seen.clone();
+    world.host("host", ["10.0.0.1".parse().unwrap()], move |host| {
+        let (first, mut second) = (seeing.clone(), Some(seeing.clone()));
+        host.on_event(move |host, _| {
+            first.borrow_mut().push("first");
+            if let Some(second) = second.take() {
+                host.on_event(move |_, _| second.borrow_mut().push("second"));
+            }
+        });
+        for port in [7, 8] {
+            host.serve(ServerConfig::new(host.address_of("host", port)?), Talk::server(&Shared::default()))?;
+        }
+        Ok(())
+    });
+    assert_eq!(world.run().violation, None);
+    assert_eq!(*seen.borrow(), ["first", "first", "second"]);
 }

@@ -52,6 +52,8 @@ fn short() {
     let (send, recv) = (fault(OpKind::Send, 2, Outcome::Short(1)), fault(OpKind::Recv, 1, Outcome::Short(1)));
     assert_eq!(moved(&[]), (vec![1, 2], vec![3]));
     assert_eq!(moved(&[(false, send)]).0, [1, 1, 1]);
+    let none = fault(OpKind::Send, 2, Outcome::Short(0));
+    assert_eq!(moved(&[(false, none)]).0, [1, 1, 1], "one byte at least");
     assert_eq!(moved(&[(true, recv)]), (vec![1, 2], vec![1, 2]));
 }
 

@@ -4,11 +4,12 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use sansock::{OpKind, ServerConfig, Timestamp};
 use sansock_memory::NetworkConfig;
-use sansock_memory::scenario::Scenario;
+use sansock_memory::scenario::{Outcome as Completed, Scenario};
 use sansock_memory::world::{Outcome, SAME_RUN, Witness, World};
 
-use super::talk::{Shared, Talk, world_on};
+use super::talk::{Shared, Talk, add_talk, world_on};
 
 fn network() -> NetworkConfig {
     NetworkConfig {
@@ -97,4 +98,37 @@ fn a_run_that_ends_before_the_other_does_differs() {
     let long = run(500, Witness::keeping());
     let violation = run(250, Witness::comparing(long.witness)).violation.unwrap();
     assert!(violation.problem.ends_with("the second: nothing"), "{violation}");
+}
+
+/// Chance is drawn by the host's name: one more host before the others, or a line that concerns only that one, changes nothing of theirs.
+#[test]
+fn one_more_host_does_not_change_what_the_others_draw() {
+    let of_the_others = |more: bool, scenario: &Scenario| {
+        let mut world = World::on(network(), scenario);
+        if more {
+            world.host("idle", ["10.0.0.9".parse().unwrap()], |host| {
+                host.serve(ServerConfig::new(host.address_of("idle", 7)?), Talk::server(&Shared::default()))?;
+                Ok(())
+            });
+        }
+        add_talk(&mut world, &Shared::default(), 15);
+        world.witness(Witness::keeping());
+        let outcome = world.run();
+        let hits = outcome.hits;
+        assert!(hits.late_completions > 0 && hits.jitter > 0);
+        let first = usize::from(more);
+        let seen = outcome.witness.footprints().iter().filter(|seen| seen.machine.index() >= first);
+        // At the first instant all hosts start, in one step.
+        let later = seen.filter(|seen| seen.at > Timestamp::ZERO);
+        let seen: Vec<_> = later.map(|seen| (seen.at, seen.machine.index() - first, seen.what)).collect();
+        assert!(seen.len() > 50);
+        seen
+    };
+    for seed in 0..20 {
+        let calm = Scenario::new(seed).lasting(Duration::from_secs(2));
+        let alone = of_the_others(false, &calm);
+        assert_eq!(of_the_others(true, &calm), alone, "seed {seed}");
+        let line = calm.fault("idle", 1, OpKind::Listen, 1, Completed::Delay(Duration::from_millis(7)));
+        assert_eq!(of_the_others(true, &line), alone, "seed {seed}");
+    }
 }

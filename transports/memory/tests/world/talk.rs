@@ -105,6 +105,11 @@ pub(crate) fn world(scenario: &Scenario, diary: &Shared, bytes: u8) -> World<Tal
 
 pub(crate) fn world_on(network: NetworkConfig, scenario: &Scenario, diary: &Shared, bytes: u8) -> World<Talk> {
     let mut world = World::on(network, scenario);
+    add_talk(&mut world, diary, bytes);
+    world
+}
+
+pub(crate) fn add_talk(world: &mut World<Talk>, diary: &Shared, bytes: u8) {
     let serving = diary.clone();
     world.host("server", ["10.0.0.1".parse().unwrap()], move |host| {
         serving.borrow_mut().starts.push((host.name().into(), host.starts()));
@@ -122,7 +127,6 @@ pub(crate) fn world_on(network: NetworkConfig, scenario: &Scenario, diary: &Shar
         })?;
         Ok(())
     });
-    world
 }
 
 /// What the client said has come back.
