@@ -160,6 +160,12 @@ mod tests {
     }
 
     #[test]
+    fn refusing_an_option_twice_refuses_it() {
+        let both = RefusedOptions::NONE.with(OptionName::NoDelay).with(OptionName::KeepAlive).with(OptionName::NoDelay);
+        assert_eq!(both.iter().collect::<alloc::vec::Vec<_>>(), [OptionName::NoDelay, OptionName::KeepAlive]);
+    }
+
+    #[test]
     fn every_option_is_required_by_its_own_field_alone() {
         let all = SocketOptions {
             reuse_address: Setting::Required(true),

@@ -179,6 +179,11 @@ fn x062_a_link_local_address_without_a_scope_fails_without_a_socket() {
     );
     assert_eq!(error.failure, DialFailure::AllFailed);
 
+    // Any other address needs none.
+    let local_host = Address::Ip(std::net::SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 1)));
+    let mut desk = Desk::with(DialerConfig::new(vec![local_host]).unwrap());
+    assert_eq!(desk.connect().address(), local_host);
+
     let mut desk = Desk::with(DialerConfig::new(vec![link_local(0)]).unwrap());
     assert_eq!(desk.failure().attempts.len(), 1, "none is usable: it is over as soon as it has started");
 }
