@@ -12,6 +12,8 @@ mod client_random;
 mod closure;
 #[path = "tests/closure_findings.rs"]
 mod closure_findings;
+#[path = "tests/config.rs"]
+mod config;
 #[path = "tests/connection_ending.rs"]
 mod connection_ending;
 #[path = "tests/connection_handler.rs"]
@@ -56,3 +58,5 @@ mod server_simulated;
 mod server_start;
 #[path = "tests/tables.rs"]
 mod tables;
+#[path = "tests/texts.rs"]
+mod texts;

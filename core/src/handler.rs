@@ -16,14 +16,13 @@ use crate::{CloseReport, Context, Peer, SocketId, TimerId};
 ///
 /// **A layer is a handler that contains a handler**: it gives the inner one a [`Context`] made of a
 /// [`Stream`](crate::Stream) of its own and the [`Scope`](crate::Scope) of the outer one. See [the guide](crate::guide::layers).
+#[allow(unused_variables, reason = "by default most callbacks do nothing; the names are for whoever writes one")]
 pub trait Handler {
     /// What other connections and threads can tell this one; [`core::convert::Infallible`] if nothing.
     type Message: Send;
 
     /// The connection is there.
-    fn on_open(&mut self, cx: &mut Context<'_, Self::Message>) {
-        let _ = cx;
-    }
+    fn on_open(&mut self, cx: &mut Context<'_, Self::Message>) {}
 
     /// The peer sent these bytes: any number of them, cut anywhere.
     fn on_data(&mut self, cx: &mut Context<'_, Self::Message>, data: Bytes);
@@ -34,25 +33,17 @@ pub trait Handler {
     }
 
     /// The send queue, which had been full (whether or not it had to refuse something), has fallen to its low watermark.
-    fn on_writable(&mut self, cx: &mut Context<'_, Self::Message>) {
-        let _ = cx;
-    }
+    fn on_writable(&mut self, cx: &mut Context<'_, Self::Message>) {}
 
     /// A timer that this handler set is due.
-    fn on_timer(&mut self, cx: &mut Context<'_, Self::Message>, timer: TimerId) {
-        let _ = (cx, timer);
-    }
+    fn on_timer(&mut self, cx: &mut Context<'_, Self::Message>, timer: TimerId) {}
 
     /// Another connection, or another thread, posted this message.
-    fn on_message(&mut self, cx: &mut Context<'_, Self::Message>, message: Self::Message) {
-        let _ = (cx, message);
-    }
+    fn on_message(&mut self, cx: &mut Context<'_, Self::Message>, message: Self::Message) {}
 
     /// A message that this handler posted comes back: there is no such connection any more, or its mailbox is full. By default it is
     /// dropped. A handler that posts it again at once to a connection that is gone never comes to an end of it.
-    fn on_undelivered(&mut self, cx: &mut Context<'_, Self::Message>, to: SocketId, message: Self::Message) {
-        let _ = (cx, to, message);
-    }
+    fn on_undelivered(&mut self, cx: &mut Context<'_, Self::Message>, to: SocketId, message: Self::Message) {}
 
     /// The server or client is draining. By default the connection is finished. A handler that goes on is aborted at the drain's
     /// deadline.
@@ -61,9 +52,7 @@ pub trait Handler {
     }
 
     /// The socket is gone. Nothing comes after this.
-    fn on_closed(&mut self, report: &CloseReport) {
-        let _ = report;
-    }
+    fn on_closed(&mut self, report: &CloseReport) {}
 }
 
 /// Handlers of several kinds as one type: `Box<dyn Handler<Message = M>>`. Where every kind is known beforehand, an enum does without the

@@ -160,6 +160,17 @@ mod tests {
     }
 
     #[test]
+    fn a_setting_has_a_value_unless_it_leaves_the_default() {
+        assert_eq!([Setting::Leave, Setting::BestEffort(1), Setting::Required(2)].map(Setting::value), [None, Some(1), Some(2)]);
+    }
+
+    #[test]
+    fn refusing_an_option_twice_refuses_it() {
+        let both = RefusedOptions::NONE.with(OptionName::NoDelay).with(OptionName::KeepAlive).with(OptionName::NoDelay);
+        assert_eq!(both.iter().collect::<alloc::vec::Vec<_>>(), [OptionName::NoDelay, OptionName::KeepAlive]);
+    }
+
+    #[test]
     fn every_option_is_required_by_its_own_field_alone() {
         let all = SocketOptions {
             reuse_address: Setting::Required(true),

@@ -117,6 +117,14 @@ fn a_client_that_is_stopped_while_it_starts_never_dials() {
     desk.wind_up();
     assert_eq!(desk.report().startup_error, None, "that was no trouble of the system");
 
+    // It fails by itself before it is cancelled.
+    let mut desk = Desk::new(config(&[1]), false);
+    desk.client.start(desk.now).unwrap();
+    let Some(Op::Startup(op)) = desk.next() else { panic!("the first operation") };
+    desk.client.stop(desk.now);
+    desk.done(op.failed(FaultKind::RuntimeUnavailable.into()));
+    assert_eq!(desk.report().startup_error, Some(FaultKind::RuntimeUnavailable.into()));
+
     // It succeeds all the same: then it is released.
     let mut desk = Desk::new(config(&[1]), false);
     desk.client.start(desk.now).unwrap();

@@ -136,6 +136,16 @@ fn x100_what_a_callback_sends_is_queued_and_no_callback_is_entered_from_another(
     assert_eq!(by_hand.in_flight(), [Recv, Shutdown]);
 }
 
+#[test]
+fn a_handler_knows_how_much_it_can_send() {
+    let mut by_hand = ByHand::session(ConnectionConfig::default().send_queue(5, 10).expect("valid"), Witness::default());
+    tell(&mut by_hand, |cx| {
+        assert_eq!(cx.room(), 10);
+        cx.send("seven..").expect("room");
+        assert_eq!(cx.room(), 3);
+    });
+}
+
 // X105: whether a peer's end is a half-close or a farewell cannot be told; the handler decides, and by default it is the first.
 #[test]
 fn x105_the_handler_decides_what_the_peers_end_means() {

@@ -65,6 +65,8 @@ fn x048_when_all_fail_every_attempt_is_kept() {
     ];
     assert_eq!(summary(&error), expected);
     assert_eq!(error.primary().unwrap().address, address(4), "the only one that answered");
+    let local = error.attempts.iter().map(|attempt| attempt.fault.kind().is_local()).collect::<Vec<_>>();
+    assert_eq!(local, [false, false, true, false], "what says nothing about the peer");
     assert_eq!(
         error.to_string(),
         "127.0.0.1:1: network unreachable; 127.0.0.1:2: timed out after 10.0s; \

@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use sansock::{
     Canonical, CloseReason, CloseReport, Completion, Connected, ConnectionConfig, Context, Ending, FaultKind, Handler, Machine,
-    Node, NodeEvent, Op, OpKind, Outcome, Output, Peer, ServerConfig, ServerReport, SlotRange, SocketId, Timestamp, Verdict,
+    Node, NodeEvent, Op, OpId, OpKind, Outcome, Output, Peer, ServerConfig, ServerReport, SlotRange, SocketId, SupervisorId,
+    Timestamp, Verdict,
 };
 use sansock_system::CatchPanics;
 use sansock_tests::drive::{Contract, Drive, address, connected, ordinary};
@@ -46,6 +47,11 @@ impl Handler for Character {
     }
 }
 
+/// It has no state.
+impl Canonical for Character {
+    fn canonical(&self, _: Timestamp, _: &mut Vec<u8>) {}
+}
+
 /// The peer's port says what its handler is like.
 fn by_port(peer: &Peer) -> Verdict<Character> {
     Verdict::Accept(match peer.address.and_then(sansock::Address::port) {
@@ -56,7 +62,8 @@ fn by_port(peer: &Peer) -> Verdict<Character> {
     })
 }
 
-type Service = CatchPanics<fn(&Peer) -> Verdict<Character>>;
+type ByPort = fn(&Peer) -> Verdict<Character>;
+type Service = CatchPanics<ByPort>;
 
 /// A node with one server that listens.
 struct Served(Node<Service>);
@@ -97,7 +104,7 @@ impl Canonical for Served {
 fn serving(places: usize, limits: ConnectionConfig) -> Drive<Served> {
     let mut node = Node::new(SlotRange::ALL);
     let config = ServerConfig::new(address(80)).max_connections(places).unwrap().connection(limits);
-    node.serve(Timestamp::ZERO, config, CatchPanics::new(by_port as fn(&Peer) -> Verdict<Character>)).unwrap();
+    node.serve(Timestamp::ZERO, config, CatchPanics::new(by_port as ByPort)).unwrap();
     let mut contract = Contract::default();
     contract.limit(places);
     let mut drive = Drive::with_contract(Served(node), contract);
@@ -245,6 +252,73 @@ fn x018_a_connection_that_is_accepted_while_draining_finishes_too() {
     assert_eq!((report.accepted, closed.len(), report.forced), (1, 1, false));
 }
 
+/// Does what the node asks for, the ordinary way, and keeps what waits for a peer. A receive waits until it is cancelled.
+fn serve(node: &mut Node<Service>, waiting: &mut Vec<OpId>) -> Vec<NodeEvent> {
+    let mut events = Vec::new();
+    while let Some(output) = node.poll() {
+        match output {
+            Output::Event(event) => events.push(event),
+            Output::Submit(Op::Cancel(cancel)) => {
+                waiting.retain(|id| *id != cancel.target());
+                let cancelled = Outcome::Failed(FaultKind::Cancelled.into());
+                node.complete(Timestamp::ZERO, Completion::from_raw(cancel.target(), cancelled)).unwrap();
+            }
+            Output::Submit(op @ (Op::Accept(_) | Op::Recv(_))) => waiting.push(op.id()),
+            Output::Submit(op) => node.complete(Timestamp::ZERO, Completion::from_raw(op.id(), ordinary(&op))).unwrap(),
+        }
+    }
+    events
+}
+
+#[test]
+fn one_server_of_a_node_ends_and_the_other_goes_on() {
+    let ends: [fn(&mut Node<Service>, SupervisorId); 2] = [
+        |node, server| node.stop_one(Timestamp::ZERO, server),
+        |node, server| {
+            node.drain_one(Timestamp::ZERO, server, Timestamp::ZERO);
+            node.handle_timeout(Timestamp::ZERO);
+        },
+    ];
+    for end in ends {
+        let (mut node, mut waiting) = (Node::new(SlotRange::ALL), Vec::new());
+        let [_, server] = [80, 81].map(|port| {
+            let config = ServerConfig::new(address(port)).max_connections(1).unwrap();
+            node.serve(Timestamp::ZERO, config, CatchPanics::new(by_port as ByPort)).unwrap()
+        });
+        serve(&mut node, &mut waiting);
+        let accepts = std::mem::take(&mut waiting);
+        for accept in &accepts {
+            node.complete(Timestamp::ZERO, Completion::from_raw(*accept, connected(9))).unwrap();
+        }
+        serve(&mut node, &mut waiting);
+        let [goes_on, ends] = [accepts[0].socket(), accepts[1].socket()];
+        assert_eq!(waiting.iter().map(|id| id.socket()).collect::<Vec<_>>(), [goes_on, ends]);
+
+        end(&mut node, server);
+        let events = serve(&mut node, &mut waiting);
+        assert!(matches!(events[0], NodeEvent::Closed { supervisor, socket, .. } if supervisor == server && socket == ends));
+        assert!(matches!(events[1], NodeEvent::ServerStopped { server: stopped, .. } if stopped == server));
+        assert_eq!(events.len(), 2);
+        assert_eq!(waiting.iter().map(|id| id.socket()).collect::<Vec<_>>(), [goes_on]);
+        assert!(node.session(ends).is_none() && node.session(goes_on).is_some() && !node.is_stopped());
+    }
+}
+
+#[test]
+fn the_encoding_of_a_node_tells_what_its_servers_do() {
+    let encoded = |act: fn(&mut Node<ByPort>)| {
+        let mut node = Node::new(SlotRange::ALL);
+        node.serve(Timestamp::ZERO, ServerConfig::new(address(80)), by_port as ByPort).unwrap();
+        act(&mut node);
+        let mut out = Vec::new();
+        node.canonical(Timestamp::ZERO, &mut out);
+        out
+    };
+    assert_eq!(encoded(|_| {}), encoded(|_| {}));
+    let starting = encoded(|node| assert!(matches!(node.poll(), Some(Output::Submit(Op::Startup(_))))));
+    assert_ne!(encoded(|_| {}), starting);
+}
+
 // X28, X98, C11: a storm of clients, all queued, each accept completing at once. A connection that has something to do gets its turn
 // between any two accepts.
 #[test]
@@ -252,7 +326,7 @@ fn x028_a_storm_of_accepts_does_not_starve_a_connection() {
     let Served(mut node) = {
         let mut node = Node::new(SlotRange::ALL);
         let config = ServerConfig::new(address(80)).max_connections(500).unwrap();
-        node.serve(Timestamp::ZERO, config, CatchPanics::new(by_port as fn(&Peer) -> Verdict<Character>)).unwrap();
+        node.serve(Timestamp::ZERO, config, CatchPanics::new(by_port as ByPort)).unwrap();
         Served(node)
     };
     let (mut accepts, mut received, mut since, mut longest) = (0_u16, 0, 0, 0);

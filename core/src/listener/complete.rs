@@ -76,7 +76,6 @@ impl Listener {
                 }
             }
             Outcome::Local(local) => self.on_local(kind, local),
-            Outcome::Failed(fault) if kind == OpKind::Create => self.on_create_failed(fault),
             Outcome::Failed(fault) => self.fail(kind, self.explain(fault)),
             _ => {}
         }
@@ -87,13 +86,6 @@ impl Listener {
         if self.life == ListenerLife::Binding && refused != RefusedOptions::NONE {
             self.events.push_back(ListenerEvent::OptionsRefused { refused });
         }
-    }
-
-    fn on_create_failed(&mut self, fault: Fault) {
-        if self.life == ListenerLife::Creating {
-            self.report.error = Some(super::ListenError { operation: OpKind::Create, address: self.config.address, fault });
-        }
-        self.end(Step::CreateFailed);
     }
 
     fn on_local(&mut self, kind: OpKind, local: Option<Address>) {

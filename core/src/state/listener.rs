@@ -9,7 +9,7 @@ table! {
         /// Not started.
         New { Start => Creating, Sweep => Closed, Stop => Closed }
         /// The socket is being created.
-        Creating { Created => Binding, CreateFailed => Closed, Fail => Ending, Sweep => Ending, Stop => Ending }
+        Creating { Created => Binding, Fail => Ending, Sweep => Ending, Stop => Ending }
         /// The socket is being bound.
         Binding { Bound => Starting, Fail => Ending, Sweep => Ending, Stop => Ending }
         /// The listen is in flight.
@@ -20,7 +20,7 @@ table! {
         Sweeping { Fail => Ending, Sweep => -, Swept => Ending, Stop => Ending }
         /// Over. What is still in flight is being cancelled: close is a join. A socket that comes all the same will be closed.
         Ending {
-            Created => Ending, CreateFailed => -, Bound => -, Listened => -, Fail => -, Sweep => -, Swept => -, Stop => -,
+            Created => Ending, Bound => -, Listened => -, Fail => -, Sweep => -, Swept => -, Stop => -,
             Join => Closing, Vanish => Closed,
         }
         /// The close is in flight.
@@ -34,8 +34,6 @@ table! {
         Start,
         /// The socket is there.
         Created,
-        /// There is no socket.
-        CreateFailed,
         /// The socket is bound.
         Bound,
         /// The socket listens.

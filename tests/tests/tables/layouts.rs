@@ -77,8 +77,7 @@ pub(crate) const LISTENER: Layout<ListenerLife> = Layout {
     ],
     routes: &[
         route(ListenerLife::New, ListenerLife::Closed, (Right, 0.0), (Left, -7.0), 0.4),
-        route(ListenerLife::Creating, ListenerLife::Closed, (Right, -7.0), (Left, 7.0), 0.4),
-        route(ListenerLife::Creating, ListenerLife::Ending, (Right, 7.0), (Left, -12.0), 0.4),
+        route(ListenerLife::Creating, ListenerLife::Ending, (Right, 0.0), (Left, -12.0), 0.4),
         route(ListenerLife::Binding, ListenerLife::Ending, (Right, 0.0), (Left, -6.0), 0.4),
         route(ListenerLife::Starting, ListenerLife::Ending, (Right, 0.0), (Left, 0.0), 0.4),
         route(ListenerLife::Listening, ListenerLife::Ending, (Right, 0.0), (Left, 6.0), 0.4),
