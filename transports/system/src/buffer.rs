@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 /// What is received is copied out if it is less than this, so that a few bytes cannot pin the memory of a large receive.
 const LARGE: usize = 4 * 1024;
@@ -11,62 +11,89 @@ const BLOCK: usize = 64 * 1024;
 /// So many large receives are remembered, to take their memory back when nobody holds it any more.
 const LENT: usize = 16;
 
-/// Hands out what was received without an allocation for each receive, and without clearing memory that is written over at once.
+/// Memory to receive into, handed out without an allocation for each receive, and without clearing what is written over at once.
 ///
-/// All receives go into the same memory, so it stays in the cache. Small ones are copied into a block that many share; a large one keeps
-/// the memory, which is taken back at a later receive if nobody holds it any more. A block is freed when its last piece is dropped:
-/// whoever keeps a small piece for long should copy it.
+/// A few bytes are copied into a block that many share, and the memory they came in is used again at once, so it stays in the cache; more
+/// than that keep their memory, which is taken back at a later receive if nobody holds it any more. A block is freed when its last piece is
+/// dropped: whoever keeps a small piece for long should copy it.
+///
+/// Whoever needs no memory of their own while they wait, such as a loop over readiness, does with one buffer for all sockets; io_uring
+/// is lent several. [`Sockets`](crate::Sockets) has a pool of its own.
 #[derive(Debug, Default)]
-pub(crate) struct ReceiveBuffer {
-    /// Memory that nobody else sees, or nothing if it is lent.
-    room: Vec<u8>,
+pub struct BufferPool {
     /// The memory of large receives, the last one last.
     lent: Vec<Bytes>,
     /// The rest of the block for small receives.
     small: BytesMut,
 }
 
-impl ReceiveBuffer {
-    /// Receives at most `max` bytes with `read`, which appends them to what it is given, up to its capacity.
-    pub(crate) fn receive(&mut self, max: usize, read: impl FnOnce(&mut Vec<u8>) -> io::Result<usize>) -> io::Result<Bytes> {
-        if !fits(self.room.capacity(), max) {
-            self.room = self.take_back(max).unwrap_or_else(|| Vec::with_capacity(max));
-        }
-        // What is more than was asked for must not be filled: mostly nothing.
-        let surplus = self.room.capacity() - max;
-        self.room.resize(surplus, 0);
-        let count = read(&mut self.room)?;
-        debug_assert_eq!(self.room.len(), surplus + count, "it appends what it says");
-        let received = self.room.get(surplus..).unwrap_or_default();
-        if received.len() < LARGE {
-            if self.small.capacity() < received.len() {
+impl BufferPool {
+    /// A pool without memory.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty buffer with room for `size` bytes at least: that which was used last of those that nobody holds any more, or a new one.
+    #[must_use]
+    pub fn buffer(&mut self, size: usize) -> Vec<u8> {
+        let back = self.lent.iter().rposition(Bytes::is_unique).map(|place| {
+            let mut back = self.lent.remove(place);
+            // Nothing is to be kept, and so nothing to be moved.
+            back.clear();
+            Vec::from(back)
+        });
+        back.filter(|buffer| fits(buffer.capacity(), size)).unwrap_or_else(|| Vec::with_capacity(size))
+    }
+
+    /// Hands out what was received into `buffer`, and leaves that empty. 4 KiB or more take its memory along: then it has no capacity either.
+    #[must_use]
+    pub fn hand_out(&mut self, buffer: &mut Vec<u8>) -> Bytes {
+        if buffer.len() < LARGE {
+            if self.small.capacity() < buffer.len() {
                 // The same block again, if nobody holds a part of it any more.
                 self.small.reserve(BLOCK);
             }
-            self.small.extend_from_slice(received);
-            return Ok(self.small.split().freeze());
+            self.small.extend_from_slice(buffer);
+            buffer.clear();
+            return self.small.split().freeze();
         }
-        let lent = Bytes::from(std::mem::take(&mut self.room));
+        let lent = Bytes::from(std::mem::take(buffer));
         if self.lent.len() == LENT {
             self.lent.remove(0);
         }
         self.lent.push(lent.clone());
-        Ok(lent.slice(surplus..))
-    }
-
-    /// The memory of a large receive that nobody holds any more, if it suits: that which was used last, which may still be in the cache.
-    fn take_back(&mut self, max: usize) -> Option<Vec<u8>> {
-        let place = self.lent.iter().rposition(Bytes::is_unique)?;
-        let mut back = self.lent.remove(place);
-        // Nothing is to be kept, and so nothing to be moved.
-        back.clear();
-        Some(Vec::from(back)).filter(|room| fits(room.capacity(), max))
+        lent
     }
 }
 
-/// Connections may be configured for receives of different sizes.
-const fn fits(capacity: usize, max: usize) -> bool {
-    capacity >= max && capacity - max <= max
+/// A little more is no harm; connections that are configured for receives of another size need other buffers.
+const fn fits(capacity: usize, size: usize) -> bool {
+    capacity >= size && capacity - size <= size / 8
+}
+
+/// One buffer for everything that is received.
+#[derive(Debug, Default)]
+pub(crate) struct ReceiveBuffer {
+    pool: BufferPool,
+    /// Empty, or as long as there is more room than is asked for.
+    room: Vec<u8>,
+}
+
+impl ReceiveBuffer {
+    /// Receives at most `max` bytes with `read`, which appends them to what it is given, up to its capacity.
+    pub(crate) fn receive(&mut self, max: usize, read: impl FnOnce(&mut Vec<u8>) -> io::Result<usize>) -> io::Result<Bytes> {
+        if !fits(self.room.capacity(), max) {
+            self.room = self.pool.buffer(max);
+        }
+        // What is more than was asked for must not be filled: mostly nothing.
+        let surplus = self.room.capacity() - max;
+        self.room.resize(surplus, 0);
+        read(&mut self.room)?;
+        let mut received = self.pool.hand_out(&mut self.room);
+        received.advance(surplus);
+        Ok(received)
+    }
 }
 
 #[cfg(test)]
@@ -126,7 +153,7 @@ mod tests {
             assert_eq!(used, known, "round {round}");
         }
         let more = receive(&mut buffer, 16 * 1024, 1, 5000);
-        assert!(!known.contains(&more.as_ptr()) && buffer.lent.len() == LENT, "all are held, and no more are remembered");
+        assert!(!known.contains(&more.as_ptr()) && buffer.pool.lent.len() == LENT, "all are held, and no more are remembered");
     }
 
     #[test]
@@ -142,7 +169,7 @@ mod tests {
 
     #[test]
     fn what_the_allocator_gave_beyond_the_request_is_not_received_into() {
-        let mut buffer = ReceiveBuffer { room: Vec::with_capacity(15_000), ..ReceiveBuffer::default() };
+        let mut buffer = ReceiveBuffer { room: Vec::with_capacity(11_000), ..ReceiveBuffer::default() };
         let address = buffer.room.as_ptr();
         for fill in 1..3 {
             assert_eq!(receive(&mut buffer, 10_000, fill, 10_000), vec![fill; 10_000]);
