@@ -13,11 +13,11 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::Bytes;
 use io_uring::types::{BufRingEntry, CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 use sansock::{ListenerConfig, Node, NodeEvent, OpId, OpKind, Peer, SendOp, ServerConfig, ServerReport, SlotRange, Verdict};
-use sansock_system::{CatchPanics, Finished, Handle, Proactor, Queue};
+use sansock_system::{BufferPool, CatchPanics, Finished, Handle, Proactor, Queue};
 use sansock_tests::echo::Echo;
 
 /// How long a drain may take.
@@ -201,14 +201,16 @@ fn fd(handle: &Handle) -> Fd {
 const NO_SIGNAL: i32 = rustix::net::SendFlags::NOSIGNAL.bits().cast_signed();
 const NO_BUFFER: i32 = -rustix::io::Errno::NOBUFS.raw_os_error();
 const GROUP: u16 = 0;
-/// As many buffers as fit one page of the ring that lends them, each as large as a receive.
-const BUFFERS: u16 = 256;
+/// So much may be received before we look at it; more would not stay in the cache.
+const BUFFERS: u16 = 64;
 const BUFFER: usize = 64 * 1024;
 
-/// Buffers that are lent to the kernel. Where one is filled, that part is handed out, and the rest is lent again.
+/// Buffers that are lent to the kernel. It chooses one for each receive; once that is handed out, the buffer, or another in its place, is
+/// lent again.
 struct Buffers {
     page: Box<Page>,
-    blocks: Vec<BytesMut>,
+    buffers: Vec<Vec<u8>>,
+    pool: BufferPool,
     tail: u16,
 }
 
@@ -217,8 +219,8 @@ struct Page([[u64; 2]; BUFFERS as usize]);
 
 impl Buffers {
     fn new(ring: &IoUring) -> io::Result<Self> {
-        let blocks = (0..BUFFERS).map(|_| BytesMut::with_capacity(BUFFER)).collect();
-        let mut buffers = Self { page: Box::new(Page([[0; 2]; BUFFERS as usize])), blocks, tail: 0 };
+        let buffers = (0..BUFFERS).map(|_| Vec::with_capacity(BUFFER)).collect();
+        let mut buffers = Self { page: Box::new(Page([[0; 2]; BUFFERS as usize])), buffers, pool: BufferPool::new(), tail: 0 };
         let address = std::ptr::from_mut(&mut *buffers.page) as u64;
         // SAFETY: the page is as large as said, aligned, never moves, and outlives the ring.
         unsafe { ring.submitter().register_buf_ring_with_flags(address, BUFFERS, GROUP, 0)? };
@@ -227,30 +229,27 @@ impl Buffers {
     }
 
     fn lend(&mut self, buffer: u16) {
-        let block = &mut self.blocks[usize::from(buffer)];
-        let space = block.spare_capacity_mut();
         let base = self.page.0.as_mut_ptr().cast::<BufRingEntry>();
         // SAFETY: the place is in the page, and the kernel reads it only once the tail has passed it. The tail is the last field of the
         // first entry, which the setters leave alone.
         unsafe {
             let entry = &mut *base.add(usize::from(self.tail % BUFFERS));
-            entry.set_addr(space.as_mut_ptr() as u64);
-            entry.set_len(space.len().min(BUFFER) as u32);
+            entry.set_addr(self.buffers[usize::from(buffer)].as_mut_ptr() as u64);
+            entry.set_len(BUFFER as u32);
             entry.set_bid(buffer);
             self.tail = self.tail.wrapping_add(1);
             AtomicU16::from_ptr(BufRingEntry::tail(base).cast_mut()).store(self.tail, Ordering::Release);
         }
     }
 
-    /// Takes what the kernel has put into the buffer, and lends it again.
-    fn take(&mut self, buffer: u16, count: i32) -> bytes::Bytes {
-        let block = &mut self.blocks[usize::from(buffer)];
-        // SAFETY: the kernel has written so many bytes into the spare capacity.
-        unsafe { block.set_len(usize::try_from(count).unwrap_or(0)) };
-        let data = block.split().freeze();
-        if block.capacity() < BUFFER / 4 {
-            // The same memory again, if nobody holds a part of it any more.
-            block.reserve(BUFFER);
+    /// Hands out what the kernel has put into the buffer, and lends it again.
+    fn take(&mut self, buffer: u16, count: i32) -> Bytes {
+        let filled = &mut self.buffers[usize::from(buffer)];
+        // SAFETY: the kernel has written so many bytes into it.
+        unsafe { filled.set_len(usize::try_from(count).unwrap_or(0)) };
+        let data = self.pool.hand_out(filled);
+        if filled.capacity() < BUFFER {
+            *filled = self.pool.buffer(BUFFER);
         }
         self.lend(buffer);
         data

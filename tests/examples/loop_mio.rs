@@ -67,7 +67,7 @@ impl Registry for MioRegistry {
         unreachable!("an edge-triggered registration is never changed")
     }
 
-    fn remove(&mut self, handle: &Handle) -> io::Result<()> {
+    fn remove(&mut self, handle: &Handle, _: usize) -> io::Result<()> {
         self.0.deregister(&mut SourceFd(&handle.as_raw_fd()))
     }
 }

@@ -73,7 +73,7 @@ impl Registry for PollingRegistry {
         self.0.modify_with_mode(&**handle, event(token, interest), self.mode())
     }
 
-    fn remove(&mut self, handle: &Handle) -> io::Result<()> {
+    fn remove(&mut self, handle: &Handle, _: usize) -> io::Result<()> {
         self.0.delete(&**handle)
     }
 }

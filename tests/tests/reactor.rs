@@ -56,7 +56,7 @@ impl Registry for Counting {
         self.poller.modify_with_mode(&**handle, Event::new(token, interest.readable, interest.writable), self.mode())
     }
 
-    fn remove(&mut self, handle: &Handle) -> io::Result<()> {
+    fn remove(&mut self, handle: &Handle, _: usize) -> io::Result<()> {
         self.calls.removed.set(self.calls.removed.get() + 1);
         self.poller.delete(&**handle)
     }

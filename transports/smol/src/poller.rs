@@ -12,82 +12,42 @@ use std::task::Context;
 use async_io::Async;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use sansock::SocketId;
-use sansock_system::{Handle, Interest, Ready};
+use sansock_system::{Handle, Interest, Ready, Registry, Trigger};
 
 use crate::shared::Bell;
 
 /// So many reports are taken in one go.
-const REPORTS: usize = 256;
+const REPORTS: usize = 64;
 
-/// The registrations, by slot.
+/// The registrations.
 pub(crate) struct Watches {
     /// There is one for as long as anything is watched.
     epoll: Option<Async<OwnedFd>>,
+    /// How many sockets are watched.
     count: usize,
-    /// Which socket is registered.
-    watched: Vec<Option<SocketId>>,
     /// The reactor will wake us.
     armed: bool,
+    /// Whatever is to be registered is registered already.
+    #[cfg(test)]
+    pub(crate) obstructed: bool,
 }
 
 impl Watches {
-    /// A socket that was reported is reported again without being asked for.
-    pub(crate) const REARMS: bool = false;
-
     pub(crate) fn new(_: Arc<Bell>) -> Self {
-        Self { epoll: None, count: 0, watched: Vec::new(), armed: false }
-    }
-
-    /// Makes sure that we are woken for what happens on the socket. An error means that we never would be.
-    pub(crate) fn arm(&mut self, socket: SocketId, handle: &Handle, _: Interest) -> io::Result<()> {
-        let slot = socket.slot() as usize;
-        if self.watched.len() <= slot {
-            self.watched.resize(slot + 1, None);
-        }
-        if self.watched[slot] == Some(socket) {
-            return Ok(());
-        }
-        if self.epoll.is_none() {
-            self.epoll = Some(Async::new_nonblocking(epoll::create(CreateFlags::CLOEXEC)?)?);
-            self.armed = false;
-        }
-        let Some(source) = &self.epoll else { return Ok(()) };
-        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        let name = u64::from(socket.slot()) << 32 | u64::from(socket.generation());
-        let added = epoll::add(source.get_ref(), &**handle, EventData::new_u64(name), flags);
-        if added.is_ok() {
-            self.watched[slot] = Some(socket);
-            self.count += 1;
-        }
-        self.keep_if_used();
-        Ok(added?)
-    }
-
-    /// The socket is about to be closed.
-    pub(crate) fn forget(&mut self, socket: SocketId, handle: Option<&Handle>) {
-        if let Some(watched) = self.watched.get_mut(socket.slot() as usize)
-            && watched.take_if(|watched| *watched == socket).is_some()
-        {
-            if let (Some(source), Some(handle)) = (&self.epoll, handle) {
-                // There is nothing else that could be done.
-                let _ = epoll::delete(source.get_ref(), &**handle);
-            }
-            self.count -= 1;
-            self.keep_if_used();
-        }
-    }
-
-    fn keep_if_used(&mut self) {
-        if self.count == 0 {
-            self.epoll = None;
+        Self {
+            epoll: None,
+            count: 0,
+            armed: false,
+            #[cfg(test)]
+            obstructed: false,
         }
     }
 
     /// What has happened.
-    pub(crate) fn take(&mut self, cx: &mut Context<'_>, ready: &mut Vec<(SocketId, Ready)>) {
+    pub(crate) fn take(&mut self, cx: &mut Context<'_>, ready: &mut Vec<(usize, Ready)>) {
         let Some(source) = &self.epoll else { return };
-        self.armed = source.poll_readable(cx).is_pending();
+        // Once the reactor has said that something has happened, that is ours to see until it is asked again.
+        self.armed = self.armed && source.poll_readable(cx).is_pending();
         if self.armed {
             return;
         }
@@ -109,30 +69,73 @@ impl Watches {
         true
     }
 
-    /// Registers the socket under another name until what is returned is dropped.
-    #[cfg(test)]
-    pub(crate) fn stand_in_the_way(&mut self, handle: &Handle) -> impl Drop + use<> {
-        struct Registered(OwnedFd, Handle);
-        impl Drop for Registered {
-            fn drop(&mut self) {
-                epoll::delete(&self.0, &*self.1).unwrap();
-            }
+    fn drop_if_unused(&mut self) {
+        if self.count == 0 {
+            self.epoll = None;
         }
-        let create = || Async::new_nonblocking(epoll::create(CreateFlags::CLOEXEC).unwrap()).unwrap();
-        let epoll = self.epoll.get_or_insert_with(create).get_ref().try_clone().unwrap();
-        epoll::add(&epoll, &**handle, EventData::new_u64(u64::MAX), EventFlags::empty()).unwrap();
-        Registered(epoll, Arc::clone(handle))
     }
 }
 
-fn directions(event: &Event) -> impl Iterator<Item = (SocketId, Ready)> + use<> {
-    let (name, flags) = (event.data.u64(), event.flags);
-    let socket = SocketId::new((name >> 32) as u32, name as u32);
+impl Registry for Watches {
+    fn trigger(&self) -> Trigger {
+        Trigger::Edge
+    }
+
+    fn add(&mut self, handle: &Handle, token: usize, _: Interest) -> io::Result<()> {
+        if self.epoll.is_none() {
+            self.epoll = Some(Async::new_nonblocking(epoll::create(CreateFlags::CLOEXEC)?)?);
+            self.armed = false;
+        }
+        let Some(source) = &self.epoll else { return Ok(()) };
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        #[cfg(test)]
+        let _in_the_way = self.obstructed.then(|| obstacle::Obstacle::new(source.get_ref(), handle));
+        let added = epoll::add(source.get_ref(), &**handle, EventData::new_u64(token as u64), flags);
+        self.count += usize::from(added.is_ok());
+        self.drop_if_unused();
+        Ok(added?)
+    }
+
+    fn modify(&mut self, _: &Handle, _: usize, _: Interest) -> io::Result<()> {
+        unreachable!("an edge-triggered registration is never changed")
+    }
+
+    fn remove(&mut self, handle: &Handle, _: usize) -> io::Result<()> {
+        let result = self.epoll.as_ref().map_or(Ok(()), |source| epoll::delete(source.get_ref(), &**handle));
+        self.count -= 1;
+        self.drop_if_unused();
+        Ok(result?)
+    }
+}
+
+fn directions(event: &Event) -> impl Iterator<Item = (usize, Ready)> + use<> {
+    let (token, flags) = (event.data.u64() as usize, event.flags);
     let ended = flags.intersects(EventFlags::HUP | EventFlags::ERR | EventFlags::RDHUP);
     let parts = [
         (ended, Ready::Ended),
         (!ended && flags.contains(EventFlags::IN), Ready::Readable),
         (!ended && flags.contains(EventFlags::OUT), Ready::Writable),
     ];
-    parts.into_iter().filter_map(move |(is, ready)| socket.filter(|_| is).map(|socket| (socket, ready)))
+    parts.into_iter().filter_map(move |(is, ready)| is.then_some((token, ready)))
+}
+
+#[cfg(test)]
+mod obstacle {
+    use super::*;
+
+    /// A registration of the same descriptor, so that the poller refuses another one. Dropping it removes it.
+    pub(super) struct Obstacle(OwnedFd, Handle);
+
+    impl Obstacle {
+        pub(super) fn new(epoll: &OwnedFd, handle: &Handle) -> Self {
+            epoll::add(epoll, &**handle, EventData::new_u64(u64::MAX), EventFlags::empty()).unwrap();
+            Self(epoll.try_clone().unwrap(), Arc::clone(handle))
+        }
+    }
+
+    impl Drop for Obstacle {
+        fn drop(&mut self) {
+            epoll::delete(&self.0, &*self.1).unwrap();
+        }
+    }
 }

@@ -5,12 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use async_io::Async;
-use sansock::SocketId;
-use sansock_system::{Handle, Interest, Ready};
+use sansock_system::{Handle, Interest, Ready, Registry, Trigger};
 
 use crate::shared::{Bell, lock};
 
-/// The reactor's registrations, by slot. One is made when something waits for a socket for the first time, and goes before the socket is
+/// The reactor's registrations, by token. One is made when something waits for a socket for the first time, and goes before the socket is
 /// closed.
 pub(crate) struct Watches {
     bell: Arc<Bell>,
@@ -19,11 +18,11 @@ pub(crate) struct Watches {
 }
 
 /// Sockets that are ready.
-type Reports = Vec<(SocketId, Ready)>;
+type Reports = Vec<(usize, Ready)>;
 
 /// Wakes the driver for one socket and direction, and says which.
 struct SocketWaker {
-    socket: SocketId,
+    token: usize,
     direction: Ready,
     ready: Arc<Mutex<Reports>>,
     bell: Arc<Bell>,
@@ -35,13 +34,12 @@ impl Wake for SocketWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        lock(&self.ready).push((self.socket, self.direction));
+        lock(&self.ready).push((self.token, self.direction));
         self.bell.ring();
     }
 }
 
 struct Watch {
-    socket: SocketId,
     source: Async<Handle>,
     readable: Direction,
     writable: Direction,
@@ -54,60 +52,17 @@ struct Direction {
 }
 
 impl Watches {
-    /// A socket that was reported has to be asked for again.
-    pub(crate) const REARMS: bool = true;
-
     pub(crate) fn new(bell: Arc<Bell>) -> Self {
         Self { bell, ready: Arc::default(), watches: Vec::new() }
     }
 
-    /// Makes sure that we are woken for what the socket is waited for. An error means that we never would be.
-    pub(crate) fn arm(&mut self, socket: SocketId, handle: &Handle, interest: Interest) -> io::Result<()> {
-        let index = socket.slot() as usize;
-        while self.watches.len() <= index {
-            self.watches.push(None);
-        }
-        if self.watches[index].as_ref().is_none_or(|watch| watch.socket != socket) {
-            // The old registration first: the descriptor may have the same number.
-            self.watches[index] = None;
-            self.watches[index] = Some(Watch::new(socket, handle, |direction| SocketWaker {
-                socket,
-                direction,
-                ready: Arc::clone(&self.ready),
-                bell: Arc::clone(&self.bell),
-            })?);
-        }
-        if let Some(watch) = &mut self.watches[index] {
-            if interest.readable && watch.readable.begin() {
-                let poll = watch.source.poll_readable(&mut Context::from_waker(&watch.readable.waker));
-                watch.readable.note(poll)?;
-            }
-            if interest.writable && watch.writable.begin() {
-                let poll = watch.source.poll_writable(&mut Context::from_waker(&watch.writable.waker));
-                watch.writable.note(poll)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The reactor has woken us for this.
-    fn woken(&mut self, socket: SocketId, ready: Ready) {
-        if let Some(Some(watch)) = self.watches.get_mut(socket.slot() as usize)
-            && watch.socket == socket
-        {
-            match ready {
-                Ready::Readable => watch.readable.armed = false,
-                Ready::Writable => watch.writable.armed = false,
-                Ready::Ended => (watch.readable.armed, watch.writable.armed) = (false, false),
-            }
-        }
-    }
-
     /// What has happened.
-    pub(crate) fn take(&mut self, _: &mut Context<'_>, ready: &mut Vec<(SocketId, Ready)>) {
+    pub(crate) fn take(&mut self, _: &mut Context<'_>, ready: &mut Vec<(usize, Ready)>) {
         ready.append(&mut lock(&self.ready));
-        for (socket, direction) in ready {
-            self.woken(*socket, *direction);
+        for (token, direction) in ready {
+            if let Some(Some(watch)) = self.watches.get_mut(*token) {
+                watch.woken(*direction);
+            }
         }
     }
 
@@ -115,26 +70,69 @@ impl Watches {
     pub(crate) fn rest(&mut self, _: &mut Context<'_>) -> bool {
         true
     }
+}
 
-    /// The socket is about to be closed.
-    pub(crate) fn forget(&mut self, socket: SocketId, _: Option<&Handle>) {
-        if let Some(watch) = self.watches.get_mut(socket.slot() as usize)
-            && watch.as_ref().is_some_and(|watch| watch.socket == socket)
-        {
+impl Registry for Watches {
+    fn trigger(&self) -> Trigger {
+        Trigger::Oneshot
+    }
+
+    fn add(&mut self, handle: &Handle, token: usize, interest: Interest) -> io::Result<()> {
+        if self.watches.len() <= token {
+            self.watches.resize_with(token + 1, || None);
+        }
+        let (ready, bell) = (&self.ready, &self.bell);
+        let waker = |direction| SocketWaker { token, direction, ready: Arc::clone(ready), bell: Arc::clone(bell) };
+        let result = self.watches[token].insert(Watch::new(handle, waker)?).arm(interest);
+        if result.is_err() {
+            self.watches[token] = None;
+        }
+        result
+    }
+
+    fn modify(&mut self, _: &Handle, token: usize, interest: Interest) -> io::Result<()> {
+        match self.watches.get_mut(token) {
+            Some(Some(watch)) => watch.arm(interest),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn remove(&mut self, _: &Handle, token: usize) -> io::Result<()> {
+        if let Some(watch) = self.watches.get_mut(token) {
             *watch = None;
         }
+        Ok(())
     }
 }
 
 impl Watch {
-    fn new(socket: SocketId, handle: &Handle, waker: impl Fn(Ready) -> SocketWaker) -> io::Result<Self> {
+    fn new(handle: &Handle, waker: impl Fn(Ready) -> SocketWaker) -> io::Result<Self> {
         let direction = |ready| Direction { waker: Arc::new(waker(ready)).into(), armed: false };
         Ok(Self {
-            socket,
             source: Async::new_nonblocking(Arc::clone(handle))?,
             readable: direction(Ready::Readable),
             writable: direction(Ready::Writable),
         })
+    }
+
+    /// Makes sure that we are woken for what the socket is waited for. An error means that we never would be.
+    fn arm(&mut self, interest: Interest) -> io::Result<()> {
+        if interest.readable && self.readable.begin() {
+            let poll = self.source.poll_readable(&mut Context::from_waker(&self.readable.waker));
+            self.readable.note(poll)?;
+        }
+        if interest.writable && self.writable.begin() {
+            let poll = self.source.poll_writable(&mut Context::from_waker(&self.writable.waker));
+            self.writable.note(poll)?;
+        }
+        Ok(())
+    }
+
+    /// The reactor has woken us for this.
+    fn woken(&mut self, ready: Ready) {
+        let directions = ready.directions();
+        self.readable.armed &= !directions.readable;
+        self.writable.armed &= !directions.writable;
     }
 }
 

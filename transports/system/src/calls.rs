@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use sansock::{
@@ -194,7 +195,8 @@ fn winsock_progress(code: i32) -> Progress {
 /// small message here.
 #[inline]
 pub(crate) fn recv(socket: &TcpStream, op: RecvOp, buffer: &mut ReceiveBuffer) -> Attempt<RecvOp> {
-    match retrying(|| buffer.receive(op.max(), |room| Ok(rustix::net::recv(socket, room, RecvFlags::empty())?.0))) {
+    match retrying(|| buffer.receive(op.max(), |room| Ok(rustix::net::recv(socket, spare_capacity(room), RecvFlags::empty())?.0)))
+    {
         Ok(data) if data.is_empty() => Attempt::Done(op.eof()),
         Ok(data) => Attempt::Done(op.data(data)),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Attempt::Again(op),

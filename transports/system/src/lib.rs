@@ -3,6 +3,7 @@
 //! - [`Reactor`] is an event loop without its poller, [`Proactor`] one without its queue for the kernel (io_uring, completion ports).
 //! - [`Sockets`] keeps real, non-blocking sockets under the names that the core gives them, carries out operations, and keeps those
 //!   that would block until the socket is ready.
+//! - [`BufferPool`] has memory to receive into.
 //! - [`fault`] turns errno and Winsock codes into [`sansock::Fault`]s.
 //! - [`Clock`] turns monotonic time into [`sansock::Timestamp`]s.
 //! - [`CatchPanics`] confines a panic to its connection.
@@ -63,6 +64,7 @@ mod proactor;
 mod reactor;
 mod sockets;
 
+pub use buffer::BufferPool;
 pub use clock::Clock;
 pub use guard::CatchPanics;
 pub use observer::Observer;

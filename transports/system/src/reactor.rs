@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sansock::{Completion, Machine, Op, Output, SocketId, Timestamp};
 
-use crate::{Clock, Handle, Interest, Ready, Sockets};
+use crate::observer::Observers;
+use crate::{Clock, Handle, Interest, Observer, Ready, Sockets};
 
 /// So many outputs are handled for one wake-up before the next is looked at: a peer that sends without a pause must not keep everybody
 /// else waiting.
@@ -35,7 +37,7 @@ pub trait Registry {
     ///
     /// # Errors
     /// Those of the poller. Nothing can be done about them.
-    fn remove(&mut self, handle: &Handle) -> io::Result<()>;
+    fn remove(&mut self, handle: &Handle, token: usize) -> io::Result<()>;
 }
 
 /// How a poller reports a socket that is ready.
@@ -69,6 +71,7 @@ pub struct Reactor<M: Machine, R: Registry> {
     sockets: Sockets,
     registry: R,
     trigger: Trigger,
+    observers: Observers,
     events: VecDeque<M::Event>,
     clock: Clock,
     now: Timestamp,
@@ -88,12 +91,20 @@ impl<M: Machine, R: Registry> Reactor<M, R> {
             sockets: Sockets::new(),
             registry,
             trigger,
+            observers: Observers::default(),
             events: VecDeque::new(),
             clock,
             now: clock.now(),
             stale: false,
             busy: true,
         }
+    }
+
+    /// The same with somebody who sees every operation and completion.
+    #[must_use]
+    pub fn observed(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers = Observers::from(observer);
+        self
     }
 
     /// The machine.
@@ -121,6 +132,17 @@ impl<M: Machine, R: Registry> Reactor<M, R> {
         &self.registry
     }
 
+    /// The registry, for what else it can do.
+    pub const fn registry_mut(&mut self) -> &mut R {
+        &mut self.registry
+    }
+
+    /// The clock that the machine's time comes from.
+    #[must_use]
+    pub const fn clock(&self) -> Clock {
+        self.clock
+    }
+
     /// Works until there is an event to tell; `None` when everything is done that can be done before the next wait.
     pub fn next_event(&mut self) -> Option<M::Event> {
         if self.events.is_empty() {
@@ -132,9 +154,15 @@ impl<M: Machine, R: Registry> Reactor<M, R> {
         self.events.pop_front()
     }
 
+    /// Time has passed: it is read again before the machine is told the next thing. This is for whoever comes back to the reactor after
+    /// doing something else; [`timeout`](Reactor::timeout) says so for the wait that follows.
+    pub const fn time_has_passed(&mut self) {
+        self.stale = true;
+    }
+
     /// How long to wait: `None` until a socket is ready. Call it directly before each wait: any call may have moved the deadline.
     pub fn timeout(&mut self) -> Option<Duration> {
-        self.stale = true;
+        self.time_has_passed();
         if self.busy || !self.events.is_empty() {
             return Some(Duration::ZERO);
         }
@@ -191,6 +219,7 @@ impl<M: Machine, R: Registry> Reactor<M, R> {
     }
 
     fn submit(&mut self, op: Op) {
+        self.observers.submitted(self.now, &op);
         // Where an operation that waits will wait.
         let socket = match &op {
             Op::Recv(op) => op.socket(),
@@ -210,6 +239,7 @@ impl<M: Machine, R: Registry> Reactor<M, R> {
 
     fn complete(&mut self, done: Completion) {
         let now = self.now();
+        self.observers.completed(now, &done);
         self.busy = true;
         let result = self.machine.complete(now, done);
         debug_assert!(result.is_ok(), "the table completes what was submitted, once: {result:?}");
@@ -224,11 +254,13 @@ impl<M: Machine, R: Registry> Reactor<M, R> {
         }
         entry.watched = if self.trigger == Trigger::Edge { Interest::BOTH } else { was.and(wanted) };
         let token = socket.slot() as usize;
-        let result = if std::mem::replace(&mut entry.registered, true) {
+        let known = entry.registered;
+        let result = if known {
             self.registry.modify(&entry.handle, token, entry.watched)
         } else {
             self.registry.add(&entry.handle, token, entry.watched)
         };
+        entry.registered = known || result.is_ok();
         if let Err(error) = result {
             // Whatever the poller knows, it is not what is needed.
             entry.watched = Interest::NONE;
@@ -268,7 +300,7 @@ impl<M: Machine, R: Registry> Reactor<M, R> {
         {
             entry.watched = Interest::NONE;
             // There is nothing else that could be done.
-            let _ = self.registry.remove(&entry.handle);
+            let _ = self.registry.remove(&entry.handle, entry.id.slot() as usize);
         }
     }
 
@@ -284,7 +316,7 @@ impl<M: Machine, R: Registry> Drop for Reactor<M, R> {
     fn drop(&mut self) {
         for entry in self.sockets.entries_mut() {
             if std::mem::take(&mut entry.registered) {
-                let _ = self.registry.remove(&entry.handle);
+                let _ = self.registry.remove(&entry.handle, entry.id.slot() as usize);
             }
         }
     }
