@@ -54,7 +54,7 @@ fn machines_and_their_events_show_where_they_are() {
     let session = Session::new(Timestamp::ZERO, name(7), peer, ConnectionConfig::default().into(), Silent);
     let printed = format!("{session:?}");
     assert!(printed.starts_with("Session { connection: Connection { ") && printed.ends_with(", phase: New, .. }"), "{printed}");
-    let opened = ClientEvent::Opened { socket: name(7), peer, session };
+    let opened = ClientEvent::Opened { socket: name(7), peer, session: Box::new(session) };
     assert_eq!(format!("{opened:?}"), "Opened(7.0)");
 }
 
