@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use sansock::{FaultKind, OpKind};
-use sansock_memory::scenario::{Event, Line, Outcome, ParseError, Quality, Route, Scenario, Which};
+use sansock_memory::scenario::{Event, Fault, Line, Outcome, ParseError, Quality, Route, Scenario, Which};
 
 const HOSTS: [&str; 3] = ["server", "client1", "client2"];
 const SPAN: Duration = Duration::from_secs(20);
@@ -185,4 +185,39 @@ fn a_route_covers_its_directions_and_a_fault_its_operations() {
     assert_eq!(matching(Which::Nth(3)), [3]);
     assert_eq!(matching(Which::Every(3)), [3, 6]);
     assert_eq!(matching(Which::Any).len(), 7);
+}
+
+#[test]
+fn a_span_that_is_too_long_or_too_fine_is_refused() {
+    let span = |text: &str| Scenario::parse(&format!("sansock scenario 1\nfor {text}\n"));
+    assert!(span("1.000000001s").is_ok());
+    for text in ["1.0000000001s", "99999999999999999999999999999999999999s", "0.99999999999999999999999999999999999999s"] {
+        let error = span(text).unwrap_err();
+        assert!(error.problem.contains("is no span of time"), "{error}");
+    }
+    assert!(span("999999999999999999s").unwrap_err().problem.contains("longer than 584 years"));
+}
+
+/// A swarm gives back the descriptors that it takes, and what ends a connection does not come again and again.
+#[test]
+fn a_swarm_is_not_the_end_of_everything() {
+    let (mut limits, mut ends) = (0, 0);
+    for seed in 0..500 {
+        let lines = Scenario::swarm(seed, Duration::from_secs(20), &["a", "b"], 10).lines;
+        for (index, line) in lines.iter().enumerate() {
+            match line {
+                Line::At(at, Event::Descriptors(hosts, Some(_))) => {
+                    limits += 1;
+                    let back = Event::Descriptors(hosts.clone(), None);
+                    assert!(matches!(&lines[index + 1], Line::At(later, event) if later >= at && *event == back), "{line}");
+                }
+                Line::Fault(Fault { nth, outcome: Outcome::Error(_) | Outcome::Reset, .. }) => {
+                    ends += 1;
+                    assert!(matches!(nth, Which::Nth(_)), "{line}");
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(limits > 20 && ends > 20, "{limits} {ends}");
 }

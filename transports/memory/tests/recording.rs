@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sansock::Timestamp;
-use sansock_memory::recording::{Happening, Recording};
+use sansock_memory::recording::{Carried, Happening, Recording};
 use sansock_memory::{CallError, Family, Link, Network, NetworkConfig, Received};
 
 /// Three hosts: one conversation that ends well, one that is lost, and a rule that does not hold.
@@ -72,7 +72,7 @@ fn a_picture_shows_every_host_every_segment_every_fault_and_the_violated_rule() 
         "10.0.0.3",
         "SYN, ACK",
         "data 19: &quot;hello &lt;world&gt; &amp; all&quot;",
-        "data 70000: fe fe",
+        "data 70000: fe fe fe fe fe fe fe fe fe fe...<",
         "partition client2 -&gt; server",
         "clock jumps 5s",
         "violated: everybody is served: client2 was not",
@@ -84,6 +84,9 @@ fn a_picture_shows_every_host_every_segment_every_fault_and_the_violated_rule() 
     assert_eq!(picture.matches("class=\"arrow\"").count(), 8, "each segment that arrived, but for acknowledgements");
     assert_eq!(picture.matches("class=\"arrow lost\"").count(), 1);
     assert!(!picture.contains(">ACK<"));
+    let times: Vec<_> = picture.lines().filter(|line| line.starts_with("<text class=\"faint\" x=\"14\"")).collect();
+    let texts: std::collections::BTreeSet<_> = times.iter().map(|line| line.split_once('>').unwrap().1).collect();
+    assert_eq!(times.len(), texts.len(), "once for each instant");
 }
 
 #[test]
@@ -104,6 +107,7 @@ fn a_long_recording_is_cut_at_its_beginning() {
     let picture = example().picture("cut", 5);
     assert!(picture.contains("earlier entries are not shown"));
     assert!(picture.contains("violated:") && !picture.contains("hello"));
+    assert!(picture.contains("height=\"248\""), "a head of 84, five rows of 24 and a margin");
 }
 
 /// What tshark makes of a capture: one line a packet, these fields, tabs between them.
@@ -255,7 +259,13 @@ fn a_recording_shows_why_each_segment_was_lost_and_what_answers_it() {
     let (mut sent, mut lost) = (Vec::new(), Vec::new());
     for entry in recording.entries() {
         match &entry.what {
-            Happening::Sent(flight) => sent.push(flight.carries.summary()),
+            Happening::Sent(flight) => {
+                assert_eq!(
+                    flight.acknowledges.is_none(),
+                    matches!(flight.carries, Carried::Syn) || flight.carries == Carried::Reset
+                );
+                sent.push(flight.carries.summary());
+            }
             Happening::Dropped { why, .. } => lost.push(why.as_str()),
             _ => {}
         }
@@ -276,4 +286,30 @@ fn what_was_on_its_way_when_a_recording_began_is_not_in_it() {
     network.advance(Timestamp::from_millis(10));
     let recording = network.take_recording().unwrap();
     assert_eq!(recording.entries().len(), 2, "the reset leaves and arrives: {:?}", recording.entries());
+}
+
+/// Otherwise it would look like the old one going on.
+#[test]
+fn a_connection_whose_names_were_used_before_begins_with_another_number() {
+    let mut network = Network::new(NetworkConfig::default(), 1);
+    let [server, client] = ["10.0.0.1", "10.0.0.2"].map(|address| network.add_host([address.parse().unwrap()]));
+    network.start_recording();
+    let listener = network.create(server, Family::V4).unwrap();
+    network.bind(listener, "10.0.0.1:7".parse().unwrap()).unwrap();
+    let address = network.listen(listener, 10).unwrap();
+    for _ in 0..2 {
+        let socket = network.create(client, Family::V4).unwrap();
+        network.bind(socket, "10.0.0.2:4000".parse().unwrap()).unwrap();
+        assert_eq!(network.connect(socket, address), Err(CallError::WouldBlock));
+        network.advance(network.now() + Duration::from_millis(5));
+        network.send(socket, &Bytes::from_static(b"hello")).unwrap();
+        network.advance(network.now() + Duration::from_millis(5));
+        network.close(socket, true);
+        network.advance(network.now() + Duration::from_millis(5));
+    }
+    let file = capture(&network.take_recording().unwrap());
+    let syns = tshark(&file, &["tcp.stream", "tcp.seq_raw"], "tcp.flags.syn == 1 && tcp.flags.ack == 0");
+    assert_eq!(syns.len(), 2);
+    assert_eq!((syns[0][0].as_str(), syns[1][0].as_str()), ("0", "1"), "tshark tells them apart");
+    assert_ne!(syns[0][1], syns[1][1]);
 }

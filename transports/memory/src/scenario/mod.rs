@@ -161,7 +161,7 @@ pub enum Which {
 /// What comes of an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// A receive or send moves at most so many bytes.
+    /// A receive or send moves at most so many bytes; zero counts as one.
     Short(usize),
     /// The socket is not ready for so long.
     WouldBlock(Duration),

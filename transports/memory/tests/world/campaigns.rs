@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sansock::OpKind;
 use sansock_memory::campaign::{Campaign, Tally, hash_in};
-use sansock_memory::scenario::{Line, Outcome, Scenario};
+use sansock_memory::scenario::{Event, Line, Outcome, Scenario};
 use sansock_memory::world::SAME_RUN;
 
 use super::talk::{Shared, Talk, all_is_heard, world};
@@ -168,4 +168,30 @@ fn a_run_that_is_not_the_same_again_is_saved_with_its_violation() {
     assert!(small.scenario.lines.is_empty(), "{}", small.scenario);
     assert!(small.text().starts_with("# 'the same run again' is violated at "), "{}", small.text());
     assert!(small.outcome.recording.is_some());
+}
+
+/// A violation is what is looked for, and one run shows it.
+#[test]
+fn a_run_that_violates_a_rule_is_not_repeated() {
+    let runs = std::rc::Rc::new(Cell::new(0));
+    let counted = runs.clone();
+    let campaign = Campaign::new(swarm, move |scenario| {
+        counted.set(counted.get() + 1);
+        let mut world = world(scenario, &Shared::default(), 1);
+        world.always("never", || Err("as planted".into()));
+        world
+    });
+    assert_eq!(campaign.play_twice(&swarm(1)).violation.unwrap().rule, "never");
+    assert_eq!(runs.get(), 1);
+}
+
+#[test]
+fn lines_that_did_nothing_are_counted() {
+    let scenario = |seed| {
+        let crash = |host: &str| Event::Crash(host.into());
+        Scenario::new(seed).lasting(SPAN).at(SPAN / 2, crash("server")).at(SPAN / 2, crash("nobody"))
+    };
+    let campaign = Campaign::new(scenario, |scenario| world(scenario, &Shared::default(), 1));
+    let tally = without_failure(campaign.run(1..4, |_| {}));
+    assert_eq!((tally.lines, tally.unfired, tally.faults["crash"]), (6, 3, 3));
 }
