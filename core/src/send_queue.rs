@@ -349,6 +349,17 @@ mod tests {
     }
 
     #[test]
+    fn as_many_pieces_as_there_can_be_are_not_held_either() {
+        let (mut queue, data) = (SendQueue::default(), Bytes::from(alloc::vec![7; 3]));
+        for _ in 0..MAX_CHUNKS {
+            queue.push(data.slice(..1), usize::MAX);
+        }
+        drop(queue.prepare());
+        queue.advance(MAX_CHUNKS);
+        assert!(data.is_unique());
+    }
+
+    #[test]
     fn what_is_behind_a_whole_send_goes_on_growing_while_that_is_in_flight() {
         let mut queue = SendQueue::default();
         for _ in 0..=MAX_CHUNKS {

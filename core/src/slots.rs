@@ -155,11 +155,14 @@ mod tests {
     #[test]
     fn x146_a_name_is_never_given_out_twice_and_a_slot_retires_when_its_generations_are_used_up() {
         let mut slots = Slots::new(SlotRange::new(5, 2).unwrap());
+        assert!(slots.has_free(), "none was given out");
         let first = slots.reserve().unwrap();
         let second = slots.reserve().unwrap();
         assert_eq!((first.slot(), second.slot()), (5, 6));
+        assert!(!slots.has_free());
         assert_eq!(slots.reserve(), None);
         assert!(slots.release(first));
+        assert!(slots.has_free(), "one has come back");
         assert!(!slots.release(first), "released twice");
         let again = slots.reserve().unwrap();
         assert_eq!((again.slot(), again.generation()), (5, 1));

@@ -91,11 +91,10 @@ impl Timers {
         }
     }
 
+    /// Disarms the time-out. Of those that guard receiving, this is for the one that is armed.
     #[inline]
     pub(crate) fn clear(&mut self, timeout: Timeout) {
-        if !timeout.guards_receiving() || self.guard == timeout {
-            self.set(timeout, Timestamp::NEVER);
-        }
+        self.set(timeout, Timestamp::NEVER);
     }
 
     /// Nothing guards receiving.

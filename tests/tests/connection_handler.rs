@@ -137,6 +137,15 @@ fn x100_what_a_callback_sends_is_queued_and_no_callback_is_entered_from_another(
 }
 
 #[test]
+fn a_handler_knows_the_time() {
+    let call = Call(|cx| assert_eq!(cx.now(), Timestamp::from_secs(7)));
+    let mut by_hand = session(Witness { on_mark: Some(call), ..Witness::default() });
+    by_hand.now = Timestamp::from_secs(7);
+    by_hand.receive("!");
+    assert_eq!(by_hand.machine.handler().seen, ["open", "!"]);
+}
+
+#[test]
 fn a_handler_knows_how_much_it_can_send() {
     let mut by_hand = ByHand::session(ConnectionConfig::default().send_queue(5, 10).expect("valid"), Witness::default());
     tell(&mut by_hand, |cx| {

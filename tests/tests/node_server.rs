@@ -253,7 +253,7 @@ fn x018_a_connection_that_is_accepted_while_draining_finishes_too() {
 }
 
 /// Does what the node asks for, the ordinary way, and keeps what waits for a peer. A receive waits until it is cancelled.
-fn serve(node: &mut Node<Service>, waiting: &mut Vec<OpId>) -> Vec<NodeEvent> {
+fn serve<S: sansock::Service>(node: &mut Node<S>, waiting: &mut Vec<OpId>) -> Vec<NodeEvent> {
     let mut events = Vec::new();
     while let Some(output) = node.poll() {
         match output {
@@ -302,6 +302,48 @@ fn one_server_of_a_node_ends_and_the_other_goes_on() {
         assert_eq!(waiting.iter().map(|id| id.socket()).collect::<Vec<_>>(), [goes_on]);
         assert!(node.session(ends).is_none() && node.session(goes_on).is_some() && !node.is_stopped());
     }
+}
+
+/// Keeps the messages that it gets.
+#[derive(Default)]
+struct Letters(Vec<u8>);
+
+impl Handler for Letters {
+    type Message = u8;
+
+    fn on_data(&mut self, _: &mut Context<'_, u8>, _: Bytes) {}
+
+    fn on_message(&mut self, _: &mut Context<'_, u8>, message: u8) {
+        self.0.push(message);
+    }
+}
+
+#[test]
+fn the_name_of_an_earlier_connection_is_nobodys() {
+    let (mut node, mut waiting) = (Node::new(SlotRange::ALL), Vec::new());
+    let config = ServerConfig::new(address(80)).max_connections(1).unwrap();
+    let server = node.serve(Timestamp::ZERO, config, |_: &Peer| Verdict::Accept(Letters::default())).unwrap();
+    assert!(node.server(server).is_some());
+    let mut names = Vec::new();
+    for _ in 0..2 {
+        serve(&mut node, &mut waiting);
+        let accept = waiting.pop().unwrap();
+        node.complete(Timestamp::ZERO, Completion::from_raw(accept, connected(9))).unwrap();
+        serve(&mut node, &mut waiting);
+        names.push(accept.socket());
+        assert!(node.session(accept.socket()).is_some());
+        if names.len() == 1 {
+            node.broken(Timestamp::ZERO, accept.socket(), FaultKind::ConnectionReset.into());
+            let closed = serve(&mut node, &mut waiting);
+            assert!(matches!(closed[..], [NodeEvent::Closed { socket, .. }] if socket == accept.socket()));
+        }
+    }
+    let [earlier, now] = names[..] else { panic!("two connections") };
+    assert_eq!(earlier.slot(), now.slot());
+    assert!(node.session(earlier).is_none());
+    assert_eq!(node.post(Timestamp::ZERO, earlier, 1), Err(1));
+    assert_eq!(node.post(Timestamp::ZERO, now, 2), Ok(()));
+    assert_eq!(node.session(now).unwrap().handler().0, [2]);
 }
 
 #[test]

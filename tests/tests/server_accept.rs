@@ -45,6 +45,20 @@ fn x035_a_service_may_be_asked_about_a_peer_that_is_not_known() {
     assert_eq!(drive.machine().live(), 1);
 }
 
+/// Places are offered as long as any listener wants one, and there is one.
+#[test]
+fn each_listener_has_as_many_accepts_in_flight_as_it_may() {
+    for (places, first, second) in [(5, 2, 2), (4, 2, 2), (3, 2, 1), (1, 1, 0)] {
+        let both = [80, 81].map(|port| listener_at(port).accepts(2).unwrap());
+        let mut drive = Driven::server(&both, places, Verdicts::default());
+        drive.start();
+        drive.wind_up();
+        let listeners: Vec<_> = drive.all(OpKind::Accept).into_iter().map(|accept| listener_of(&drive, accept).slot()).collect();
+        let count = |slot| listeners.iter().filter(|listener| **listener == slot).count();
+        assert_eq!((count(1), count(2)), (first, second), "{places} places");
+    }
+}
+
 // X29, C5: the rest waits in the system's queue; the first that goes makes room.
 #[test]
 fn x029_at_the_limit_nothing_is_accepted_until_a_session_is_gone() {

@@ -8,6 +8,8 @@ impl Inbox {
     /// Bytes that have arrived and could not be delivered at once.
     pub(super) const DATA: u8 = 1;
     pub(super) const PEER_FINISHED: u8 = 2;
+    /// What the peer has sent.
+    pub(super) const ARRIVALS: u8 = 3;
     pub(super) const WRITABLE: u8 = 4;
     pub(super) const CLOSED: u8 = 8;
 

@@ -194,7 +194,7 @@ impl Connection {
 
     /// True if something that the peer sent waits to be told.
     fn has_arrivals(&self) -> bool {
-        self.inbox.has(Inbox::DATA | Inbox::PEER_FINISHED)
+        self.inbox.has(Inbox::ARRIVALS)
     }
 
     #[inline]

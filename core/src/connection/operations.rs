@@ -61,8 +61,8 @@ impl Connection {
             return None;
         }
         NonZeroUsize::new(match self.receive {
-            // What a pause holds back must be delivered before more is asked for.
-            ReceiveHalf::Reading if !self.has_data() => self.credit.receive_size(self.config.receive_size),
+            // Nothing is held back here: while a pause does that, the size is 0, and after it whoever polls is given that first.
+            ReceiveHalf::Reading => self.credit.receive_size(self.config.receive_size),
             ReceiveHalf::Discarding => self.config.receive_size,
             _ => 0,
         })

@@ -69,8 +69,8 @@ impl Deadlines {
     }
 
     fn sift_up(&mut self, mut place: usize) {
-        while place > 0 {
-            let parent = place.saturating_sub(1) >> 1;
+        while let Some(before) = place.checked_sub(1) {
+            let parent = before >> 1;
             if self.key(parent) <= self.key(place) {
                 return;
             }
@@ -83,14 +83,8 @@ impl Deadlines {
         loop {
             let left = place.saturating_mul(2).saturating_add(1);
             let right = left.saturating_add(1);
-            let mut least = place;
-            for child in [left, right] {
-                if let (Some(key), Some(smallest)) = (self.key(child), self.key(least))
-                    && key < smallest
-                {
-                    least = child;
-                }
-            }
+            let there = [place, left, right].into_iter().filter_map(|place| Some((self.key(place)?, place)));
+            let least = there.min().map_or(place, |(_, least)| least);
             if least == place {
                 return;
             }

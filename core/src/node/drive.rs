@@ -124,7 +124,7 @@ impl<S: Service> Node<S> {
         match event {
             SessionEvent::Post { to, message } => self.carry(socket, to, message),
             SessionEvent::Closed(report) => {
-                let Some(supervisor) = self.members.supervisor_of(socket) else { return };
+                let Some(supervisor) = self.members.supervisor_of(socket.slot()) else { return };
                 self.members.remove_session(socket);
                 self.events.push_back(NodeEvent::Closed { supervisor, socket, report });
                 if let Some((slot, owner)) = self.members.supervisor_mut(supervisor) {

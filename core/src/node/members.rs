@@ -71,10 +71,11 @@ impl<S: Service> Members<S> {
         }
     }
 
-    pub(super) fn supervisor_of(&self, socket: SocketId) -> Option<SupervisorId> {
-        match self.seats.get(self.index(socket.slot())?)? {
-            Seat::Session { session, supervisor } if session.socket() == socket => Some(*supervisor),
-            _ => None,
+    /// Whose session is in this slot.
+    pub(super) fn supervisor_of(&self, slot: u32) -> Option<SupervisorId> {
+        match self.seats.get(self.index(slot)?)? {
+            Seat::Session { supervisor, .. } => Some(*supervisor),
+            Seat::Empty | Seat::Supervisor(_) => None,
         }
     }
 

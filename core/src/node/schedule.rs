@@ -114,9 +114,7 @@ impl Queue {
     /// The first becomes the last.
     #[inline]
     fn rotate(&mut self) {
-        if self.members.len() > 1
-            && let Some(slot) = self.members.pop_front()
-        {
+        if let Some(slot) = self.members.pop_front() {
             self.members.push_back(slot);
         }
     }
