@@ -108,13 +108,8 @@ fn serve(address: SocketAddr, limit: usize) -> io::Result<ServerReport> {
                 }
             } else if event.is_read_closed() || event.is_error() {
                 reactor.ready(token, Ready::Ended);
-            } else {
-                if event.is_readable() {
-                    reactor.ready(token, Ready::Readable);
-                }
-                if event.is_writable() {
-                    reactor.ready(token, Ready::Writable);
-                }
+            } else if let Some(ready) = Ready::of(event.is_readable(), event.is_writable()) {
+                reactor.ready(token, ready);
             }
         }
     }

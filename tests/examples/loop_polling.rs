@@ -117,11 +117,8 @@ fn serve(address: SocketAddr, limit: usize) -> io::Result<ServerReport> {
                 reactor.registry().0.modify(signals, Event::readable(SIGNAL))?;
                 continue;
             }
-            if event.readable {
-                reactor.ready(event.key, Ready::Readable);
-            }
-            if event.writable {
-                reactor.ready(event.key, Ready::Writable);
+            if let Some(ready) = Ready::of(event.readable, event.writable) {
+                reactor.ready(event.key, ready);
             }
         }
     }

@@ -109,11 +109,8 @@ fn serve_or_refuse<S: Service>(
         reactor.registry().poller.wait(&mut events, Some(timeout)).unwrap();
         waits += 1;
         for event in events.iter() {
-            if event.readable {
-                reactor.ready(event.key, Ready::Readable);
-            }
-            if event.writable {
-                reactor.ready(event.key, Ready::Writable);
+            if let Some(ready) = Ready::of(event.readable, event.writable) {
+                reactor.ready(event.key, ready);
             }
         }
     }

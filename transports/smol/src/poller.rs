@@ -54,7 +54,7 @@ impl Watches {
         let mut events = [const { MaybeUninit::uninit() }; REPORTS];
         // Nothing can go wrong with this that another look would not show.
         if let Ok((events, _)) = epoll::wait(source.get_ref(), &mut events, Some(&Timespec::default())) {
-            ready.extend(events.iter().flat_map(directions));
+            ready.extend(events.iter().filter_map(report));
         }
     }
 
@@ -108,15 +108,14 @@ impl Registry for Watches {
     }
 }
 
-fn directions(event: &Event) -> impl Iterator<Item = (usize, Ready)> + use<> {
+fn report(event: &Event) -> Option<(usize, Ready)> {
     let (token, flags) = (event.data.u64() as usize, event.flags);
-    let ended = flags.intersects(EventFlags::HUP | EventFlags::ERR | EventFlags::RDHUP);
-    let parts = [
-        (ended, Ready::Ended),
-        (!ended && flags.contains(EventFlags::IN), Ready::Readable),
-        (!ended && flags.contains(EventFlags::OUT), Ready::Writable),
-    ];
-    parts.into_iter().filter_map(move |(is, ready)| is.then_some((token, ready)))
+    let ready = if flags.intersects(EventFlags::HUP | EventFlags::ERR | EventFlags::RDHUP) {
+        Some(Ready::Ended)
+    } else {
+        Ready::of(flags.contains(EventFlags::IN), flags.contains(EventFlags::OUT))
+    };
+    ready.map(|ready| (token, ready))
 }
 
 #[cfg(test)]

@@ -69,6 +69,7 @@ impl Entry {
         match ready {
             Ready::Readable => self.ready.readable = true,
             Ready::Writable => self.ready.writable = true,
+            Ready::Both => (self.ready.readable, self.ready.writable) = (true, true),
             Ready::Ended => self.ready = Readiness { readable: true, writable: true, ended: true },
         }
     }

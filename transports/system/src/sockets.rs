@@ -72,19 +72,32 @@ pub enum Ready {
     Readable,
     /// A connect or a send may go on.
     Writable,
+    /// Both: an edge-triggered poller mostly says so, and then one look at the socket is enough.
+    Both,
     /// A hang-up, an error, or the peer's end (`EPOLLHUP`, `EPOLLERR`, `EPOLLRDHUP`, `EV_EOF`): everything may go on. An edge-triggered
     /// poller must say this: the peer's end can be behind the last bytes, with no edge of its own.
     Ended,
 }
 
 impl Ready {
+    /// What a poller reports as two flags; `None` if neither is set.
+    #[must_use]
+    pub const fn of(readable: bool, writable: bool) -> Option<Self> {
+        match (readable, writable) {
+            (true, true) => Some(Self::Both),
+            (true, false) => Some(Self::Readable),
+            (false, true) => Some(Self::Writable),
+            (false, false) => None,
+        }
+    }
+
     /// The directions that are ready.
     #[must_use]
     pub const fn directions(self) -> Interest {
         match self {
             Self::Readable => Interest { readable: true, writable: false },
             Self::Writable => Interest { readable: false, writable: true },
-            Self::Ended => Interest::BOTH,
+            Self::Both | Self::Ended => Interest::BOTH,
         }
     }
 }

@@ -68,6 +68,32 @@ fn a_send_waits_for_room() {
 }
 
 #[test]
+fn one_report_of_both_directions_is_enough_for_what_waits_in_each() {
+    let mut pair = Pair::new();
+    pair.fill();
+    later(&mut pair.connection, &mut pair.sockets);
+    pair.peer.write_all(b"hello").unwrap();
+    let mut peer = pair.peer.try_clone().unwrap();
+    let reader = std::thread::spawn(move || io::copy(&mut peer, &mut io::sink()));
+    let handle = Arc::clone(pair.sockets.handle(name(1)).unwrap());
+    // Each flag is waited for: the bytes may take their time, and so may the room.
+    for flag in [PollFlags::IN, PollFlags::OUT] {
+        poll(&mut [PollFd::new(&*handle, flag)], None).unwrap();
+    }
+    let ready = Ready::of(true, true).unwrap();
+    assert_eq!((ready, ready.directions()), (Ready::Both, Interest::BOTH));
+    let received = retry(&mut pair.sockets, name(1), ready).expect("what came");
+    assert_eq!(received.outcome(), &Outcome::Data(Bytes::from_static(b"hello")));
+    let sent = pair.sockets.retry(name(1)).expect("what was sent");
+    assert!(matches!(sent.outcome(), Outcome::Sent(count) if *count > 0));
+    assert_eq!(pair.sockets.retry(name(1)), None);
+    assert_eq!([Ready::of(true, false), Ready::of(false, true)], [Some(Ready::Readable), Some(Ready::Writable)]);
+    assert_eq!(Ready::of(false, false), None);
+    drop((pair.sockets, handle));
+    reader.join().unwrap().unwrap();
+}
+
+#[test]
 fn chunks_are_sent_in_their_order_in_one_call() {
     let mut pair = Pair::new();
     for chunk in [vec![1; 5000], vec![2; 5000], vec![3; 3]] {
