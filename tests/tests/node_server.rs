@@ -347,6 +347,18 @@ fn the_name_of_an_earlier_connection_is_nobodys() {
 }
 
 #[test]
+fn a_listener_of_a_node_can_be_reported_as_broken() {
+    let (mut node, mut waiting) = (Node::new(SlotRange::ALL), Vec::new());
+    node.serve(Timestamp::ZERO, ServerConfig::new(address(80)), by_port as ByPort).unwrap();
+    serve(&mut node, &mut waiting);
+    // The first slot is the server's own.
+    node.broken(Timestamp::ZERO, SocketId::new(1, 0).unwrap(), FaultKind::Other.into());
+    let events = serve(&mut node, &mut waiting);
+    // It may get better, as with an accept that fails so.
+    assert!(matches!(events[..], [NodeEvent::Exhausted { listener: 0, .. }]), "{events:?}");
+}
+
+#[test]
 fn the_encoding_of_a_node_tells_what_its_servers_do() {
     let encoded = |act: fn(&mut Node<ByPort>)| {
         let mut node = Node::new(SlotRange::ALL);

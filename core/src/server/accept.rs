@@ -119,9 +119,7 @@ impl<S: Service> Server<S> {
             self.places.give_back(slot);
             return false;
         }
-        if !self.places.has_free() {
-            self.turn = index.saturating_add(1).checked_rem(self.listeners.len()).unwrap_or(0);
-        }
+        self.turn = index.saturating_add(1).checked_rem(self.listeners.len()).unwrap_or(0);
         true
     }
 }

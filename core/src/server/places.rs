@@ -127,10 +127,6 @@ impl Places {
         self.free(socket);
     }
 
-    pub(super) fn has_free(&self) -> bool {
-        self.slots.has_free()
-    }
-
     /// True if a place that is in use will be free again without a session's end: an accept may come to nothing, and a close completes.
     pub(super) const fn will_have_free(&self) -> bool {
         self.used > self.live
