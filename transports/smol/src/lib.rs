@@ -26,9 +26,10 @@
 //! # How it waits
 //!
 //! An operation is attempted when it is submitted; only those that would block wait. On Linux a driver has an epoll instance of its own, in which
-//! each socket is registered once, and the reactor watches that: a message costs no change of a registration. Elsewhere every socket has two
-//! wakers that say which socket and direction they stand for. Either way a wake-up costs as much as there are sockets ready, not as there are
-//! sockets.
+//! each socket is registered once, and the reactor watches that: a message costs no change of a registration. Before it goes to sleep a driver
+//! looks there once more, so that under load the reactor is not asked at all; after a few looks other tasks have their turn. Elsewhere every
+//! socket has two wakers that say which socket and direction they stand for. Either way a wake-up costs as much as there are sockets ready, not
+//! as there are sockets.
 
 mod driver;
 #[cfg(target_os = "linux")]
