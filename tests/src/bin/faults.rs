@@ -74,7 +74,7 @@ const SAMPLE: &[&str] = &[
     "serve-smol recvfrom ETIMEDOUT 3+5",
     "serve-smol sendto EPIPE 3+5",
     "serve-smol sendto ENOMEM 2..3",
-    "serve-smol read EAGAIN 3+5",
+    "serve-smol read EAGAIN 1",
     "serve-smol shutdown ENOBUFS 1",
     "serve-smol wait EINTR 3+5",
     "serve-smol wait ENOMEM 3+5",
