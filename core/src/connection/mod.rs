@@ -178,7 +178,7 @@ impl Connection {
 
     /// Data that is to be delivered now. It goes before every [`Signal`].
     pub(crate) fn take_data(&mut self) -> Option<Bytes> {
-        if !self.has_data() || self.withholds() {
+        if self.withholds() {
             return None;
         }
         let data = self.pick_up()?;
@@ -195,11 +195,6 @@ impl Connection {
     /// True if something that the peer sent waits to be told.
     fn has_arrivals(&self) -> bool {
         self.inbox.has(Inbox::ARRIVALS)
-    }
-
-    #[inline]
-    fn has_data(&self) -> bool {
-        self.inbox.has(Inbox::DATA)
     }
 
     fn rare(&mut self) -> &mut Rare {
