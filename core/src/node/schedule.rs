@@ -114,7 +114,10 @@ impl Queue {
     /// The first becomes the last.
     #[inline]
     fn rotate(&mut self) {
-        if let Some(slot) = self.members.pop_front() {
+        // Mostly there is but one, and nothing to do.
+        if self.members.len() > 1
+            && let Some(slot) = self.members.pop_front()
+        {
             self.members.push_back(slot);
         }
     }
