@@ -194,31 +194,19 @@ impl<H: Handler> Session<H> {
         if self.phase == Phase::New { None } else { self.connection.next_operation(wrap) }
     }
 
+    /// The receive in flight brought these bytes.
     #[inline(always)]
-    fn sent(&mut self, now: Timestamp, count: usize) -> Result<(), Misuse> {
-        self.connection.sent(now, count);
-        if self.connection.has_news() {
-            self.dispatch();
+    fn receive(&mut self, now: Timestamp, data: Bytes) {
+        let Some(data) = self.connection.received(now, data) else { return };
+        if self.connection.withholds() {
+            self.connection.put_down(data);
+        } else {
+            self.connection.delivered(data.len());
+            self.call(|handler, cx| handler.on_data(cx, data));
         }
-        Ok(())
     }
 
-    #[inline(always)]
-    fn receive(&mut self, now: Timestamp, data: Bytes) -> Result<(), Misuse> {
-        if let Some(data) = self.connection.received(now, data) {
-            if self.connection.withholds() {
-                self.connection.put_down(data);
-            } else {
-                self.connection.delivered(data.len());
-                self.call(|handler, cx| handler.on_data(cx, data));
-            }
-        }
-        if self.connection.has_news() {
-            self.dispatch();
-        }
-        Ok(())
-    }
-
+    /// What does not come with every message; apart, so that what does has less to keep.
     #[inline(never)]
     fn take_rare(&mut self, now: Timestamp, id: OpId, outcome: Outcome) -> Result<(), Misuse> {
         self.connection.take_rare(now, id, &outcome)?;
@@ -291,10 +279,14 @@ impl<H: Handler> Machine for Session<H> {
         let (id, outcome) = done.into_parts();
         match outcome {
             // First what comes with every message.
-            Outcome::Sent(count) if self.connection.expects_sent(id) => self.sent(now, count),
+            Outcome::Sent(count) if self.connection.expects_sent(id) => self.connection.sent(now, count),
             Outcome::Data(data) if self.connection.expects_data(id) => self.receive(now, data),
-            outcome => self.take_rare(now, id, outcome),
+            outcome => return self.take_rare(now, id, outcome),
         }
+        if self.connection.has_news() {
+            self.dispatch();
+        }
+        Ok(())
     }
 
     fn broken(&mut self, now: Timestamp, socket: SocketId, fault: Fault) {

@@ -104,9 +104,11 @@ impl Slots {
 
     /// The socket is gone. False if the name was not given out by this range, or was released before.
     pub fn release(&mut self, socket: SocketId) -> bool {
+        if !self.holds(socket) {
+            return false;
+        }
         let index = socket.slot().saturating_sub(self.range.first);
-        let slot = usize::try_from(index).ok().and_then(|index| self.slots.get_mut(index));
-        let Some(slot) = slot.filter(|slot| slot.is(socket) && self.range.contains(socket.slot())) else { return false };
+        let Some(slot) = usize::try_from(index).ok().and_then(|index| self.slots.get_mut(index)) else { return false };
         slot.taken = false;
         if let Some(next) = slot.generation.checked_add(1) {
             slot.generation = next;
@@ -119,7 +121,8 @@ impl Slots {
     #[must_use]
     pub fn holds(&self, socket: SocketId) -> bool {
         let index = socket.slot().saturating_sub(self.range.first);
-        self.range.contains(socket.slot()) && self.slot(index).is_some_and(|slot| slot.is(socket))
+        self.range.contains(socket.slot())
+            && self.slot(index).is_some_and(|slot| slot.taken && slot.generation == socket.generation())
     }
 
     /// True if a name can be given out.
@@ -138,12 +141,6 @@ impl Slots {
 
     fn slot(&self, index: u32) -> Option<&Slot> {
         self.slots.get(usize::try_from(index).ok()?)
-    }
-}
-
-impl Slot {
-    fn is(self, socket: SocketId) -> bool {
-        self.taken && self.generation == socket.generation()
     }
 }
 
