@@ -9,6 +9,7 @@ use sansock::{
     Stream, TimerId, Timestamp,
 };
 use sansock_tests::by_hand::ByHand;
+use sansock_tests::drive::Quiet;
 
 use OpKind::{Recv, Send, Shutdown};
 
@@ -279,26 +280,16 @@ fn a_refused_completion_reaches_no_handler() {
     assert_eq!(by_hand.machine.handler().seen, ["open"]);
 }
 
-/// A handler that posts nothing has no messages at all.
-#[derive(Default)]
-struct Silent;
-
-impl Handler for Silent {
-    type Message = Infallible;
-
-    fn on_data(&mut self, _: &mut Context<'_, Infallible>, _: Bytes) {}
-}
-
 // X105, A4
 #[test]
 fn by_default_a_handler_finishes_when_the_peer_has_and_when_it_is_to_drain() {
-    let mut by_hand = ByHand::session(ConnectionConfig::default(), Silent);
+    let mut by_hand = ByHand::session(ConnectionConfig::default(), Quiet);
     by_hand.receive_eof();
     by_hand.shutdown_done();
     by_hand.close_done();
     assert_eq!(by_hand.report().ending, Ending::Confirmed);
 
-    let mut by_hand = ByHand::session(ConnectionConfig::default(), Silent);
+    let mut by_hand = ByHand::session(ConnectionConfig::default(), Quiet);
     by_hand.input(|session| session.order(Timestamp::ZERO, Order::Drain(Timestamp::from_secs(9))));
     assert_eq!(by_hand.in_flight(), [Recv, Shutdown]);
 }

@@ -1,22 +1,11 @@
 //! What names, errors and reports say: the texts that end up in logs.
 
-use std::convert::Infallible;
-
-use bytes::Bytes;
 use sansock::{
-    Client, ClientConfig, ClientEvent, CloseReason, CloseReport, Completion, Connected, ConnectionConfig, Context, Ending, Fault,
-    FaultKind, Handler, Listener, ListenerConfig, Machine, OpId, OpKind, Order, Origin, Outcome, Output, Peer, RefusedOptions,
+    Client, ClientConfig, ClientEvent, CloseReason, CloseReport, Completion, Connected, ConnectionConfig, Ending, Fault,
+    FaultKind, Listener, ListenerConfig, Machine, OpId, OpKind, Order, Origin, Outcome, Output, Peer, RefusedOptions,
     ServerEvent, ServerReport, Session, SlotRange, Timestamp, Unsent, UnsentReason, Verdict,
 };
-use sansock_tests::drive::{address, name};
-
-struct Silent;
-
-impl Handler for Silent {
-    type Message = Infallible;
-
-    fn on_data(&mut self, _: &mut Context<'_, Infallible>, _: Bytes) {}
-}
+use sansock_tests::drive::{Quiet, address, name};
 
 #[test]
 fn names_are_printed_in_one_form() {
@@ -36,7 +25,7 @@ fn addresses_and_times_are_printed_in_one_form() {
 
 #[test]
 fn machines_and_their_events_show_where_they_are() {
-    let service = |_: &Peer| Verdict::Accept(Silent);
+    let service = |_: &Peer| Verdict::Accept(Quiet);
     let config = ClientConfig::new(vec![address(80)]).unwrap();
     let mut client = Client::new(config, service, SlotRange::ALL).unwrap();
     client.start(Timestamp::ZERO).unwrap();
@@ -45,13 +34,13 @@ fn machines_and_their_events_show_where_they_are() {
     assert!(printed.starts_with("Client { life: Stopped, dialer: Dialer { "), "{printed}");
     let Some(Output::Event(stopped)) = client.poll() else { panic!("it has stopped") };
     assert!(format!("{stopped:?}").starts_with("Stopped(ClientReport { peer: None"), "{stopped:?}");
-    let order: ClientEvent<Silent> = ClientEvent::Order { socket: name(7), order: Order::Abort };
+    let order: ClientEvent<Quiet> = ClientEvent::Order { socket: name(7), order: Order::Abort };
     assert_eq!(format!("{order:?}"), "Order(7.0, Abort)");
-    let order: ServerEvent<Silent> = ServerEvent::Order { socket: name(7), order: Order::Abort };
+    let order: ServerEvent<Quiet> = ServerEvent::Order { socket: name(7), order: Order::Abort };
     assert_eq!(format!("{order:?}"), "Order(7.0, Abort)");
 
     let peer = Peer { address: None, local: None, origin: Origin::Dialled { address: 0 } };
-    let session = Session::new(Timestamp::ZERO, name(7), peer, ConnectionConfig::default().into(), Silent);
+    let session = Session::new(Timestamp::ZERO, name(7), peer, ConnectionConfig::default().into(), Quiet);
     let printed = format!("{session:?}");
     assert!(printed.starts_with("Session { connection: Connection { ") && printed.ends_with(", phase: New, .. }"), "{printed}");
     let opened = ClientEvent::Opened { socket: name(7), peer, session: Box::new(session) };

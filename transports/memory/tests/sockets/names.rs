@@ -62,14 +62,19 @@ fn connection(world: &mut World, reuse: bool) -> [sansock_memory::Descriptor; 3]
     [client, server, listener]
 }
 
-#[test]
-fn the_end_that_closes_first_keeps_its_name_for_a_minute() {
-    let mut world = world();
-    let [client, server, listener] = connection(&mut world, false);
+/// The server closes first, and then the client, which gets to know.
+fn both_close(world: &mut World) {
+    let [client, server, listener] = connection(world, false);
     world.network.close(server, false);
     world.network.close(listener, false);
     world.settle();
     world.network.close(client, false);
+}
+
+#[test]
+fn the_end_that_closes_first_keeps_its_name_for_a_minute() {
+    let mut world = world();
+    both_close(&mut world);
     world.settle();
     let again = world.socket();
     let name = "127.0.0.1:80".parse().unwrap();
@@ -257,11 +262,7 @@ fn a_connection_whose_client_is_gone_is_reset_when_the_client_connects_again() {
 #[test]
 fn a_rest_ends_at_its_last_instant() {
     let mut world = world();
-    let [client, server, listener] = connection(&mut world, false);
-    world.network.close(server, false);
-    world.network.close(listener, false);
-    world.settle();
-    world.network.close(client, false);
+    both_close(&mut world);
     while world.network.hits().time_waits == 0 {
         let next = world.network.next_arrival().unwrap();
         world.network.advance(next);
