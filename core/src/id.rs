@@ -39,7 +39,7 @@ impl SocketId {
         u32::from_be_bytes([a, b, c, d])
     }
 
-    /// How many sockets had this slot before.
+    /// Greater than that of any socket that had this slot before.
     #[must_use]
     #[inline]
     pub const fn generation(self) -> u32 {

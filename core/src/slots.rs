@@ -6,21 +6,23 @@ use core::cmp::Reverse;
 
 use crate::{MAX_SLOTS, Misuse, MisuseKind, SocketId, encode};
 
-/// A range of slots. Machines that share a transport get ranges that do not overlap.
+/// A range of slots, and the generation that their names begin with. Machines that share a transport get ranges that do not overlap; one that
+/// takes the place of another which has ended gets that one's slots under later generations.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct SlotRange {
     first: u32,
     count: u32,
+    generation: u32,
 }
 
 impl SlotRange {
     /// Every slot there is.
-    pub const ALL: Self = Self { first: 0, count: MAX_SLOTS };
+    pub const ALL: Self = Self { first: 0, count: MAX_SLOTS, generation: 0 };
 
-    /// `count` slots from `first` on; `None` if they go beyond [`MAX_SLOTS`].
+    /// `count` slots from `first` on, none of which was used before; `None` if they go beyond [`MAX_SLOTS`].
     #[must_use]
     pub const fn new(first: u32, count: u32) -> Option<Self> {
-        if first.saturating_add(count) <= MAX_SLOTS { Some(Self { first, count }) } else { None }
+        if first.saturating_add(count) <= MAX_SLOTS { Some(Self { first, count, generation: 0 }) } else { None }
     }
 
     /// The first slot.
@@ -33,6 +35,18 @@ impl SlotRange {
     #[must_use]
     pub const fn count(self) -> u32 {
         self.count
+    }
+
+    /// The generation of each slot's first name.
+    #[must_use]
+    pub const fn generation(self) -> u32 {
+        self.generation
+    }
+
+    /// The same slots, to be used from this generation on.
+    #[must_use]
+    pub(crate) const fn beginning_with(self, generation: u32) -> Self {
+        Self { generation, ..self }
     }
 
     /// True if `slot` lies in the range.
@@ -48,7 +62,7 @@ impl SlotRange {
     pub fn take(&mut self, count: u32) -> Result<Self, Misuse> {
         match self.count.checked_sub(count) {
             Some(left) => {
-                let taken = Self { first: self.first, count };
+                let taken = Self { count, ..*self };
                 self.first = self.first.saturating_add(count);
                 self.count = left;
                 Ok(taken)
@@ -93,7 +107,7 @@ impl Slots {
                 if index >= self.range.count {
                     return None;
                 }
-                self.slots.push(Slot { generation: 0, taken: false });
+                self.slots.push(Slot { generation: self.range.generation, taken: false });
                 index
             }
         };
@@ -130,6 +144,12 @@ impl Slots {
     pub fn has_free(&self) -> bool {
         let used = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
         !self.free.is_empty() || used < self.range.count
+    }
+
+    /// A generation behind all that were given out, and behind the first; `None` if there is none. It may leave one out.
+    pub(crate) fn unused_generation(&self) -> Option<u32> {
+        let begun = self.slots.iter().map(|slot| slot.generation);
+        begun.fold(self.range.generation, u32::max).checked_add(1)
     }
 
     /// Which slots are taken; a slot that was never given out is as free as one that was released.
@@ -171,14 +191,26 @@ mod tests {
         assert!(slots.release(last));
         assert!(!slots.holds(last) && !slots.release(last));
         assert_eq!(slots.reserve(), None, "retired");
+        assert_eq!(slots.unused_generation(), None);
+    }
+
+    #[test]
+    fn the_generation_for_a_successor_is_behind_all_that_were_given_out() {
+        let mut slots = Slots::new(SlotRange::new(0, 3).unwrap().beginning_with(7));
+        assert_eq!(slots.unused_generation(), Some(8), "whoever has the range has used the first for itself");
+        let name = slots.reserve().unwrap();
+        assert_eq!((name.generation(), slots.unused_generation()), (7, Some(8)));
+        slots.release(name);
+        let (again, other) = (slots.reserve().unwrap(), slots.reserve().unwrap());
+        assert_eq!((again.generation(), other.generation(), slots.unused_generation()), (8, 7, Some(9)));
     }
 
     #[test]
     fn ranges_are_cut_from_the_front_and_end_at_the_last_slot() {
         let mut range = SlotRange::new(3, 4).unwrap();
-        assert_eq!(range.take(3), Ok(SlotRange { first: 3, count: 3 }));
+        assert_eq!(range.take(3), Ok(SlotRange { first: 3, count: 3, generation: 0 }));
         assert_eq!(range.take(2).unwrap_err().kind(), MisuseKind::Slots);
-        assert_eq!(range.take(1), Ok(SlotRange { first: 6, count: 1 }));
+        assert_eq!(range.take(1), Ok(SlotRange { first: 6, count: 1, generation: 0 }));
         assert!(!range.contains(7));
         assert_eq!(SlotRange::new(MAX_SLOTS, 1), None);
     }

@@ -32,6 +32,8 @@ pub struct Client<S: Service> {
     now: Timestamp,
     life: SupervisorLife,
     runtime: Runtime,
+    /// All that were given to it.
+    range: SlotRange,
     slots: Slots,
     dialer: Dialer,
     place: Place,
@@ -80,15 +82,18 @@ impl<S: Service> Client<S> {
     /// # Errors
     /// [`MisuseKind::Slots`] if `slots` is smaller than [`ClientConfig::slots_needed`].
     pub fn new(config: ClientConfig, service: S, mut slots: SlotRange) -> Result<Self, Misuse> {
+        let range = slots;
         let own = slots.take(1)?;
         let socket = slots.take(1)?;
-        let control = SocketId::new(own.first(), 0).ok_or(Misuse::call(MisuseKind::Slots, "new client", "no slot"))?;
+        let control =
+            SocketId::new(own.first(), own.generation()).ok_or(Misuse::call(MisuseKind::Slots, "new client", "no slot"))?;
         Ok(Self {
             service,
             connection: Arc::new(config.connection),
             now: Timestamp::ZERO,
             life: SupervisorLife::New,
             runtime: Runtime::new(control),
+            range,
             slots: Slots::new(socket),
             dialer: Dialer::new(Arc::new(config.dialer)),
             place: Place::Dialer,
@@ -136,6 +141,13 @@ impl<S: Service> Client<S> {
     #[must_use]
     pub const fn life(&self) -> SupervisorLife {
         self.life
+    }
+
+    /// The slots for a machine that takes the place of this one once it has stopped: the same, under names that this one has not used. `None`
+    /// if those are used up.
+    #[must_use]
+    pub fn slots_after(&self) -> Option<SlotRange> {
+        Some(self.range.beginning_with(self.slots.unused_generation()?))
     }
 
     /// The service.
@@ -242,6 +254,7 @@ where
             now: self.now,
             life: self.life,
             runtime: self.runtime.clone(),
+            range: self.range,
             slots: self.slots.clone(),
             dialer: self.dialer.clone(),
             place: self.place,

@@ -2,7 +2,8 @@
 
 use alloc::boxed::Box;
 
-use super::members::{Member, Supervisor, SupervisorEvent};
+use super::members::Member;
+use super::supervisor::{Supervisor, SupervisorEvent};
 use super::{Node, NodeEvent, SupervisorId};
 use crate::{ClientEvent, Machine, Op, Order, Peer, ServerEvent, Service, Session, SessionEvent, SlotRange, SocketId, Timestamp};
 
@@ -168,7 +169,10 @@ impl<S: Service> Node<S> {
             ServerEvent::Exhausted { listener, fault } => NodeEvent::Exhausted { server, listener, fault },
             ServerEvent::Recovered { listener, failures } => NodeEvent::Recovered { server, listener, failures },
             ServerEvent::ListenerLost { listener, error } => NodeEvent::ListenerLost { server, listener, error },
-            ServerEvent::Stopped(report) => NodeEvent::ServerStopped { server, report },
+            ServerEvent::Stopped(report) => {
+                self.members.vacate(server);
+                NodeEvent::ServerStopped { server, report }
+            }
         };
         self.events.push_back(event);
     }
@@ -177,7 +181,10 @@ impl<S: Service> Node<S> {
         match event {
             ClientEvent::Opened { peer, session, .. } => self.adopt(client, peer, session),
             ClientEvent::Order { socket, order } => self.order(socket, order),
-            ClientEvent::Stopped(report) => self.events.push_back(NodeEvent::ClientStopped { client, report }),
+            ClientEvent::Stopped(report) => {
+                self.members.vacate(client);
+                self.events.push_back(NodeEvent::ClientStopped { client, report });
+            }
         }
     }
 

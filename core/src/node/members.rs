@@ -4,24 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::SupervisorId;
-use crate::state::SupervisorLife;
-use crate::{
-    Canonical, Client, ClientEvent, CloseReport, Completion, Fault, Machine, Misuse, MisuseKind, Op, OpId, Server, ServerEvent,
-    Service, Session, SlotRange, SocketId, Timestamp,
-};
-
-/// A server or a client.
-#[allow(clippy::large_enum_variant, reason = "few, and long-lived")]
-pub(super) enum Supervisor<S: Service> {
-    Server(Server<S>),
-    Client(Client<S>),
-}
-
-/// What either of them tells the node.
-pub(super) enum SupervisorEvent<S: Service> {
-    Server(ServerEvent<S::Handler>),
-    Client(ClientEvent<S::Handler>),
-}
+use super::supervisor::Supervisor;
+use crate::{Machine, Misuse, MisuseKind, OpId, Service, Session, SlotRange, SocketId};
 
 pub(super) enum Member<'a, S: Service> {
     Supervisor(&'a mut Supervisor<S>),
@@ -31,38 +15,66 @@ pub(super) enum Member<'a, S: Service> {
 /// What is in one slot.
 enum Seat<S: Service> {
     Empty,
-    Supervisor(SupervisorId),
-    Session { session: Box<Session<S::Handler>>, supervisor: SupervisorId },
+    /// The place of a supervisor.
+    Supervisor(u32),
+    /// A session, and the place of its supervisor.
+    Session {
+        session: Box<Session<S::Handler>>,
+        place: u32,
+    },
 }
 
 pub(super) struct Members<S: Service> {
     first: u32,
     seats: Vec<Seat<S>>,
-    supervisors: Vec<(Supervisor<S>, SlotRange)>,
+    /// In the order of their slots: each new place is cut from the front of the node's range.
+    places: Vec<Place<S>>,
+    /// Those whose supervisor has stopped, the last one last.
+    vacant: Vec<u32>,
 }
 
-impl SupervisorId {
-    fn index(self) -> usize {
-        usize::try_from(self.0).unwrap_or(usize::MAX)
-    }
+/// Where a supervisor is, with its slots. One that has stopped stays until another needs a place of that size.
+struct Place<S: Service> {
+    supervisor: Supervisor<S>,
+    slots: SlotRange,
 }
 
 impl<S: Service> Members<S> {
     pub(super) const fn new(first: u32) -> Self {
-        Self { first, seats: Vec::new(), supervisors: Vec::new() }
+        Self { first, seats: Vec::new(), places: Vec::new(), vacant: Vec::new() }
     }
 
+    /// The slots of a supervisor that has stopped and had so many, under names that were not used.
+    pub(super) fn take_vacant(&mut self, slots: u32) -> Option<SlotRange> {
+        let vacant =
+            self.vacant.iter().rposition(|place| self.place(*place).is_some_and(|place| place.slots.count() == slots))?;
+        let place = self.vacant.swap_remove(vacant);
+        // A place without names left is not used again.
+        self.place(place)?.supervisor.slots_after()
+    }
+
+    /// The supervisor gets the place that its slots had before, or a new one.
     pub(super) fn add_supervisor(&mut self, supervisor: Supervisor<S>, slots: SlotRange) -> SupervisorId {
+        let place = Place { supervisor, slots };
+        let index = self.places.partition_point(|place| place.slots.first() < slots.first());
+        match self.places.get_mut(index) {
+            Some(before) => *before = place,
+            None => self.places.push(place),
+        }
         // Each has a slot at least, and there are fewer slots than this can count.
-        let id = SupervisorId(u32::try_from(self.supervisors.len()).unwrap_or(u32::MAX));
-        self.supervisors.push((supervisor, slots));
-        self.put(slots.first(), Seat::Supervisor(id));
-        id
+        let place = u32::try_from(index).unwrap_or(u32::MAX);
+        self.put(slots.first(), Seat::Supervisor(place));
+        SupervisorId { place, generation: slots.generation() }
+    }
+
+    /// The supervisor has stopped: its place can be used again.
+    pub(super) fn vacate(&mut self, supervisor: SupervisorId) {
+        self.vacant.push(supervisor.place);
     }
 
     pub(super) fn add_session(&mut self, supervisor: SupervisorId, session: Box<Session<S::Handler>>) {
         let slot = session.socket().slot();
-        self.put(slot, Seat::Session { session, supervisor });
+        self.put(slot, Seat::Session { session, place: supervisor.place });
     }
 
     pub(super) fn remove_session(&mut self, socket: SocketId) {
@@ -74,34 +86,35 @@ impl<S: Service> Members<S> {
     /// Whose session is in this slot.
     pub(super) fn supervisor_of(&self, slot: u32) -> Option<SupervisorId> {
         match self.seats.get(self.index(slot)?)? {
-            Seat::Session { supervisor, .. } => Some(*supervisor),
+            Seat::Session { place, .. } => self.name(*place),
             Seat::Empty | Seat::Supervisor(_) => None,
         }
     }
 
     pub(super) fn supervisor_at(&self, slot: u32) -> Option<SupervisorId> {
         match self.seats.get(self.index(slot)?)? {
-            Seat::Supervisor(id) => Some(*id),
+            Seat::Supervisor(place) => self.name(*place),
             Seat::Empty | Seat::Session { .. } => None,
         }
     }
 
     /// The names of all supervisors.
-    pub(super) fn supervisor_ids(&self) -> impl Iterator<Item = SupervisorId> + use<S> {
-        (0..u32::try_from(self.supervisors.len()).unwrap_or(u32::MAX)).map(SupervisorId)
+    pub(super) fn supervisor_ids(&self) -> Vec<SupervisorId> {
+        (0..).map_while(|place| self.name(place)).collect()
     }
 
     pub(super) fn supervisors(&self) -> impl Iterator<Item = &Supervisor<S>> {
-        self.supervisors.iter().map(|(supervisor, _)| supervisor)
+        self.places.iter().map(|place| &place.supervisor)
     }
 
     pub(super) fn supervisor(&self, id: SupervisorId) -> Option<&Supervisor<S>> {
-        self.supervisors.get(id.index()).map(|(supervisor, _)| supervisor)
+        self.place(id.place).filter(|place| place.slots.generation() == id.generation).map(|place| &place.supervisor)
     }
 
     /// A supervisor and the slot under which it is scheduled.
     pub(super) fn supervisor_mut(&mut self, id: SupervisorId) -> Option<(u32, &mut Supervisor<S>)> {
-        self.supervisors.get_mut(id.index()).map(|(supervisor, slots)| (slots.first(), supervisor))
+        let place = self.places.get_mut(usize::try_from(id.place).ok()?)?;
+        (place.slots.generation() == id.generation).then(|| (place.slots.first(), &mut place.supervisor))
     }
 
     pub(super) fn sessions(&self) -> impl Iterator<Item = &Session<S::Handler>> {
@@ -131,18 +144,34 @@ impl<S: Service> Members<S> {
         let index = self.index(slot)?;
         match self.seats.get_mut(index)? {
             Seat::Empty => None,
-            Seat::Supervisor(id) => Some(Member::Supervisor(&mut self.supervisors.get_mut(id.index())?.0)),
+            Seat::Supervisor(place) => {
+                let place = self.places.get_mut(usize::try_from(*place).ok()?)?;
+                Some(Member::Supervisor(&mut place.supervisor))
+            }
             Seat::Session { session, .. } => Some(Member::Session(session)),
         }
     }
 
     /// The supervisor whose slot this is, and the slot under which it is scheduled.
     pub(super) fn supervisor_of_slot(&mut self, id: OpId) -> Result<(u32, &mut Supervisor<S>), Misuse> {
-        self.supervisors
-            .iter_mut()
-            .find(|(_, slots)| slots.contains(id.socket().slot()))
-            .map(|(supervisor, slots)| (slots.first(), supervisor))
+        let slot = id.socket().slot();
+        // The last one that begins at this slot or before it.
+        let behind = self.places.partition_point(|place| place.slots.first() <= slot);
+        behind
+            .checked_sub(1)
+            .and_then(|index| self.places.get_mut(index))
+            .filter(|place| place.slots.contains(slot))
+            .map(|place| (place.slots.first(), &mut place.supervisor))
             .ok_or(Misuse::completion(MisuseKind::UnknownSocket, id, "node"))
+    }
+
+    fn place(&self, place: u32) -> Option<&Place<S>> {
+        self.places.get(usize::try_from(place).ok()?)
+    }
+
+    /// Who is in a place.
+    fn name(&self, place: u32) -> Option<SupervisorId> {
+        self.place(place).map(|there| SupervisorId { place, generation: there.slots.generation() })
     }
 
     pub(super) fn in_flight(&self) -> usize {
@@ -165,90 +194,41 @@ impl<S: Service> Members<S> {
     }
 }
 
-impl<S: Service> Supervisor<S> {
-    pub(super) fn drain(&mut self, now: Timestamp, deadline: Timestamp) {
-        match self {
-            Self::Server(server) => server.drain(now, deadline),
-            Self::Client(client) => client.drain(now, deadline),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Address, Client, ClientConfig, Context, Handler, Peer, Verdict};
+    use bytes::Bytes;
+
+    struct Nobody;
+
+    impl Handler for Nobody {
+        type Message = ();
+
+        fn on_data(&mut self, _: &mut Context<'_, ()>, _: Bytes) {}
+    }
+
+    type Refuse = fn(&Peer) -> Verdict<Nobody>;
+
+    fn client(slots: SlotRange) -> Supervisor<Refuse> {
+        let config = ClientConfig::new([Address::Ip(([127, 0, 0, 1], 1).into())].into()).unwrap();
+        Supervisor::Client(Client::new(config, (|_| Verdict::Reject) as Refuse, slots).unwrap())
+    }
+
+    // B11
+    #[test]
+    fn a_place_whose_names_are_used_up_is_not_used_again() {
+        let mut members = Members::new(0);
+        for generation in [u32::MAX - 1, u32::MAX] {
+            let slots = SlotRange::new(0, 2).unwrap().beginning_with(generation);
+            let id = members.add_supervisor(client(slots), slots);
+            assert_eq!(members.take_vacant(2), None, "nobody has left");
+            members.vacate(id);
+            assert_eq!(members.take_vacant(1), None, "of another size");
+            let expected = generation.checked_add(1).map(|next| slots.beginning_with(next));
+            assert_eq!(members.take_vacant(2), expected);
+            assert_eq!(members.take_vacant(2), None, "it is taken");
         }
-    }
-
-    pub(super) fn stop(&mut self, now: Timestamp) {
-        match self {
-            Self::Server(server) => server.stop(now),
-            Self::Client(client) => client.stop(now),
-        }
-    }
-
-    pub(super) fn gone(&mut self, now: Timestamp, socket: SocketId, report: &CloseReport) {
-        // The node knows which sessions are out, so this is no misuse.
-        let _ = match self {
-            Self::Server(server) => server.gone(now, socket, report),
-            Self::Client(client) => client.gone(now, socket, report),
-        };
-    }
-
-    pub(super) fn is_stopped(&self) -> bool {
-        let life = match self {
-            Self::Server(server) => server.life(),
-            Self::Client(client) => client.life(),
-        };
-        life == SupervisorLife::Stopped
-    }
-
-    pub(super) fn next_event(&mut self) -> Option<SupervisorEvent<S>> {
-        match self {
-            Self::Server(server) => server.next_event().map(SupervisorEvent::Server),
-            Self::Client(client) => client.next_event().map(SupervisorEvent::Client),
-        }
-    }
-
-    pub(super) fn next_operation(&mut self) -> Option<Op> {
-        match self {
-            Self::Server(server) => server.next_operation(),
-            Self::Client(client) => client.next_operation(),
-        }
-    }
-
-    pub(super) fn complete(&mut self, now: Timestamp, done: Completion) -> Result<(), Misuse> {
-        match self {
-            Self::Server(server) => server.complete(now, done),
-            Self::Client(client) => client.complete(now, done),
-        }
-    }
-
-    pub(super) fn broken(&mut self, now: Timestamp, socket: SocketId, fault: Fault) {
-        match self {
-            Self::Server(server) => server.broken(now, socket, fault),
-            Self::Client(client) => client.broken(now, socket, fault),
-        }
-    }
-
-    pub(super) fn handle_timeout(&mut self, now: Timestamp) {
-        match self {
-            Self::Server(server) => server.handle_timeout(now),
-            Self::Client(client) => client.handle_timeout(now),
-        }
-    }
-
-    pub(super) fn deadline(&self) -> Option<Timestamp> {
-        match self {
-            Self::Server(server) => server.deadline(),
-            Self::Client(client) => client.deadline(),
-        }
-    }
-
-    pub(super) fn in_flight(&self) -> usize {
-        match self {
-            Self::Server(server) => server.in_flight(),
-            Self::Client(client) => client.in_flight(),
-        }
-    }
-
-    pub(super) fn canonical(&self, now: Timestamp, out: &mut Vec<u8>) {
-        match self {
-            Self::Server(server) => server.canonical(now, out),
-            Self::Client(client) => client.canonical(now, out),
-        }
+        assert_eq!(members.places.len(), 1);
     }
 }

@@ -4,6 +4,7 @@ mod deadlines;
 mod drive;
 mod members;
 mod schedule;
+mod supervisor;
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -14,13 +15,17 @@ use crate::{
     encode,
 };
 
-use members::{Members, Supervisor};
+use members::Members;
 use schedule::Schedule;
+use supervisor::Supervisor;
 
 /// A whole application for one thread: an event loop of your own, a task, or a simulation drives it as one machine.
 ///
 /// It owns servers and clients, all with services of one type (several kinds are an enum), and every session that comes of them.
 /// Messages that handlers post to each other are delivered inside it.
+///
+/// A server or client that has stopped can still be looked at, until another takes its place: the next that needs as many slots. So a node
+/// that starts one client after another needs no more memory, and no more slots, than it has clients at one time.
 ///
 /// Sessions and supervisors take turns: each `poll` gives an operation of the next one that has any.
 /// The time of the next time-out is kept lazily: [`Machine::deadline`] may be earlier than anything that is due, never later.
@@ -34,9 +39,13 @@ pub struct Node<S: Service> {
 
 type Message<S> = <<S as Service>::Handler as Handler>::Message;
 
-/// One of a node's servers and clients.
+/// One of a node's servers and clients. No two of a node ever have the same.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct SupervisorId(u32);
+pub struct SupervisorId {
+    place: u32,
+    /// That of its slots.
+    generation: u32,
+}
 
 /// What a node tells its driver.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -146,7 +155,7 @@ impl<S: Service> Node<S> {
     /// [`MisuseKind::Slots`](crate::MisuseKind::Slots) if too few slots are left.
     pub fn serve(&mut self, now: Timestamp, config: ServerConfig, service: S) -> Result<SupervisorId, Misuse> {
         self.tick(now);
-        let slots = self.slots.take(config.slots_needed())?;
+        let slots = self.take_slots(config.slots_needed())?;
         let mut server = Server::new(config, service, slots)?;
         server.start(self.now)?;
         Ok(self.supervise(Supervisor::Server(server), slots))
@@ -158,7 +167,7 @@ impl<S: Service> Node<S> {
     /// [`MisuseKind::Slots`](crate::MisuseKind::Slots) if too few slots are left.
     pub fn connect(&mut self, now: Timestamp, config: ClientConfig, service: S) -> Result<SupervisorId, Misuse> {
         self.tick(now);
-        let slots = self.slots.take(config.slots_needed())?;
+        let slots = self.take_slots(config.slots_needed())?;
         let mut client = Client::new(config, service, slots)?;
         client.start(self.now)?;
         Ok(self.supervise(Supervisor::Client(client), slots))
@@ -215,12 +224,19 @@ impl<S: Service> Node<S> {
         self.members.session(socket)
     }
 
-    /// One server, unless the name is that of a client.
+    /// One server, unless the name is that of a client, or its place is taken by another.
     #[must_use]
     pub fn server(&self, id: SupervisorId) -> Option<&Server<S>> {
         match self.members.supervisor(id)? {
             Supervisor::Server(server) => Some(server),
             Supervisor::Client(_) => None,
+        }
+    }
+
+    fn take_slots(&mut self, count: u32) -> Result<SlotRange, Misuse> {
+        match self.members.take_vacant(count) {
+            Some(slots) => Ok(slots),
+            None => self.slots.take(count),
         }
     }
 

@@ -19,6 +19,7 @@ where
             now: self.now,
             life: self.life,
             runtime: self.runtime.clone(),
+            range: self.range,
             listeners: self.listeners.clone(),
             turn: self.turn,
             announced: self.announced,

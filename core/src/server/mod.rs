@@ -34,6 +34,8 @@ pub struct Server<S: Service> {
     now: Timestamp,
     life: SupervisorLife,
     runtime: Runtime,
+    /// All that were given to it.
+    range: SlotRange,
     listeners: Vec<Listener>,
     /// Which listener is asked first for the next free place.
     turn: usize,
@@ -108,11 +110,12 @@ impl<S: Service> Server<S> {
     /// # Errors
     /// [`MisuseKind::Slots`] if `slots` is smaller than [`ServerConfig::slots_needed`].
     pub fn new(config: ServerConfig, service: S, mut slots: SlotRange) -> Result<Self, Misuse> {
+        let range = slots;
         let too_small = || Misuse::call(MisuseKind::Slots, "new server", "slot range too small");
         let mut own = slots.take(u32::try_from(config.listeners.len().saturating_add(1)).unwrap_or(u32::MAX))?;
         let connections = u32::try_from(config.max_connections).ok().ok_or_else(too_small)?;
         let places = Places::new(slots.take(connections)?);
-        let mut name = || own.take(1).ok().and_then(|slot| SocketId::new(slot.first(), 0)).ok_or_else(too_small);
+        let mut name = || own.take(1).ok().and_then(|slot| SocketId::new(slot.first(), slot.generation())).ok_or_else(too_small);
         let control = name()?;
         let mut listeners = Vec::with_capacity(config.listeners.len());
         for listener in config.listeners {
@@ -124,6 +127,7 @@ impl<S: Service> Server<S> {
             now: Timestamp::ZERO,
             life: SupervisorLife::New,
             runtime: Runtime::new(control),
+            range,
             listeners,
             turn: 0,
             announced: false,
@@ -195,6 +199,13 @@ impl<S: Service> Server<S> {
     #[must_use]
     pub const fn report(&self) -> &ServerReport {
         &self.report
+    }
+
+    /// The slots for a machine that takes the place of this one once it has stopped: the same, under names that this one has not used. `None`
+    /// if those are used up.
+    #[must_use]
+    pub fn slots_after(&self) -> Option<SlotRange> {
+        Some(self.range.beginning_with(self.places.unused_generation()?))
     }
 
     /// The service.

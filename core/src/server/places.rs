@@ -54,6 +54,11 @@ impl Places {
         }
     }
 
+    /// See [`Slots::unused_generation`].
+    pub(super) fn unused_generation(&self) -> Option<u32> {
+        self.slots.unused_generation()
+    }
+
     /// Takes a place for an accept of this listener.
     pub(super) fn offer(&mut self, listener: usize) -> Option<SocketId> {
         let socket = self.slots.reserve()?;

@@ -1,0 +1,212 @@
+//! A node that starts one client after another: it uses the places of those that have stopped, under names that nobody had.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use sansock::{
+    ClientConfig, Completion, Context, FaultKind, Handler, Machine, MisuseKind, Node, NodeEvent, Op, OpId, Outcome, Output, Peer,
+    ServerConfig, SlotRange, SocketId, SupervisorId, Timestamp, Verdict,
+};
+use sansock_tests::drive::{address, ordinary};
+
+const NOW: Timestamp = Timestamp::ZERO;
+
+/// Finishes when it is told to.
+struct Patient;
+
+impl Handler for Patient {
+    type Message = Infallible;
+
+    fn on_data(&mut self, _: &mut Context<'_, Infallible>, _: Bytes) {}
+
+    fn on_draining(&mut self, cx: &mut Context<'_, Infallible>) {
+        cx.finish();
+    }
+}
+
+type Service = fn(&Peer) -> Verdict<Patient>;
+
+fn accept(_: &Peer) -> Verdict<Patient> {
+    Verdict::Accept(Patient)
+}
+
+/// A node, what it has said, the names that it has used, and the operations that wait for a peer.
+struct Bench {
+    node: Node<Service>,
+    events: Vec<NodeEvent>,
+    names: Vec<SocketId>,
+    waiting: Vec<OpId>,
+}
+
+impl Bench {
+    fn new(slots: u32) -> Self {
+        let node = Node::new(SlotRange::new(7, slots).unwrap());
+        Self { node, events: Vec::new(), names: Vec::new(), waiting: Vec::new() }
+    }
+
+    fn connect(&mut self) -> SupervisorId {
+        let config = ClientConfig::new(vec![address(80)]).unwrap();
+        let client = self.node.connect(NOW, config, accept as Service).expect("slots enough");
+        self.run();
+        client
+    }
+
+    fn serve(&mut self, places: usize) -> SupervisorId {
+        let config = ServerConfig::new(address(80)).max_connections(places).unwrap();
+        let server = self.node.serve(NOW, config, accept as Service).expect("slots enough");
+        self.run();
+        server
+    }
+
+    /// Does what the node asks for; accepts and receives wait until they are cancelled.
+    fn run(&mut self) {
+        while let Some(output) = self.node.poll() {
+            let op = match output {
+                Output::Event(event) => {
+                    self.events.push(event);
+                    continue;
+                }
+                Output::Submit(op) => op,
+            };
+            if matches!(op, Op::Startup(_) | Op::Create(_)) {
+                self.names.push(op.socket());
+            }
+            match op {
+                Op::Accept(_) | Op::Recv(_) => self.waiting.push(op.id()),
+                Op::Cancel(cancel) => {
+                    self.waiting.retain(|id| *id != cancel.target());
+                    self.complete(Completion::from_raw(cancel.target(), Outcome::Failed(FaultKind::Cancelled.into())));
+                }
+                op => self.complete(Completion::from_raw(op.id(), ordinary(&op))),
+            }
+        }
+    }
+
+    fn complete(&mut self, done: Completion) {
+        self.node.complete(NOW, done).expect("it is in flight");
+    }
+
+    fn stop(&mut self, supervisor: SupervisorId) {
+        self.node.stop_one(NOW, supervisor);
+        self.run();
+        let stopped = self.events.iter().any(|event| match event {
+            NodeEvent::ServerStopped { server: stopped, .. } | NodeEvent::ClientStopped { client: stopped, .. } => {
+                *stopped == supervisor
+            }
+            _ => false,
+        });
+        assert!(stopped, "{supervisor:?}: {:?}", self.events);
+    }
+
+    fn session(&self) -> SocketId {
+        let sessions: Vec<_> = self.node.sessions().map(sansock::Session::socket).collect();
+        let [session] = sessions[..] else { panic!("one session: {sessions:?}") };
+        session
+    }
+}
+
+// B11
+#[test]
+fn clients_one_after_another_need_the_slots_of_one_and_no_name_comes_twice() {
+    let mut bench = Bench::new(2);
+    let mut clients = BTreeSet::new();
+    let mut sessions = BTreeSet::new();
+    for life in 1..=100 {
+        let client = bench.connect();
+        assert!(clients.insert(client), "the name of an earlier client");
+        let session = bench.session();
+        assert!(sessions.insert(session), "the name of an earlier session");
+        let opened = NodeEvent::Opened {
+            supervisor: client,
+            socket: session,
+            peer: Peer::clone(bench.node.session(session).unwrap().peer()),
+        };
+        assert_eq!(bench.events.pop(), Some(opened));
+        bench.stop(client);
+        assert!(matches!(bench.events[..], [NodeEvent::Closed { supervisor, socket, .. }, NodeEvent::ClientStopped { .. }]
+            if supervisor == client && socket == session));
+        bench.events.clear();
+        assert!(bench.node.is_stopped() && bench.waiting.is_empty());
+        let names: BTreeSet<_> = bench.names.iter().collect();
+        assert_eq!((bench.names.len(), names.len()), (2 * life, 2 * life), "its own name and that of its socket");
+    }
+    assert!(bench.names.iter().all(|name| (7..9).contains(&name.slot())));
+}
+
+// X5, B11
+#[test]
+fn whatever_is_said_of_an_earlier_client_does_not_concern_the_one_in_its_place() {
+    let mut bench = Bench::new(2);
+    let first = bench.connect();
+    let late = bench.waiting[0];
+    bench.stop(first);
+    let second = bench.connect();
+    let session = bench.session();
+    assert_eq!((late.socket().slot(), late.socket() == session), (session.slot(), false));
+
+    let misuse = bench.node.complete(NOW, Completion::from_raw(late, Outcome::Eof)).unwrap_err();
+    assert!(matches!(misuse.kind(), MisuseKind::UnknownSocket | MisuseKind::NotInFlight), "{misuse}");
+    bench.node.stop_one(NOW, first);
+    bench.node.drain_one(NOW, first, NOW);
+    bench.node.broken(NOW, late.socket(), FaultKind::ConnectionReset.into());
+    bench.run();
+    assert_eq!((bench.session(), bench.waiting.len()), (session, 1), "it goes on");
+
+    bench.node.drain_one(NOW, second, NOW + std::time::Duration::from_secs(9));
+    bench.run();
+    assert_eq!(bench.node.session(session).unwrap().connection().send_half(), sansock::state::SendHalf::Finished);
+}
+
+#[test]
+fn a_server_that_has_stopped_can_be_looked_at_until_another_has_its_place() {
+    let mut bench = Bench::new(6);
+    let first = bench.serve(2);
+    bench.stop(first);
+    assert_eq!(bench.node.server(first).unwrap().life(), sansock::state::SupervisorLife::Stopped);
+    // A client needs fewer slots: it gets others.
+    let client = bench.connect();
+    assert!(bench.node.server(first).is_some() && bench.node.server(client).is_none());
+    let second = bench.serve(2);
+    assert!(bench.node.server(first).is_none() && bench.node.server(second).is_some());
+    // The server's own name, that of its listener, and two places; then the client's. A generation may be left out.
+    let slots: Vec<_> = bench.names.iter().map(|name| (name.slot(), name.generation())).collect();
+    assert_eq!(slots, [(7, 0), (8, 0), (11, 0), (12, 0), (7, 2), (8, 2)]);
+    assert_eq!(bench.waiting.last().map(|accept| accept.socket()), SocketId::new(9, 2), "the first of its two places");
+}
+
+#[test]
+fn too_few_slots_are_an_error_as_long_as_nobody_stops() {
+    let mut bench = Bench::new(4);
+    let clients = [bench.connect(), bench.connect()];
+    let config = ClientConfig::new(vec![address(80)]).unwrap();
+    let refused = bench.node.connect(NOW, config, accept as Service).unwrap_err();
+    assert_eq!(refused.kind(), MisuseKind::Slots);
+    bench.stop(clients[0]);
+    let third = bench.connect();
+    assert_eq!(bench.node.sessions().count(), 2);
+    bench.stop(clients[1]);
+    bench.stop(third);
+    assert!(bench.node.is_stopped());
+}
+
+// The place that was left last is used first, whatever its age; each client's operations come to it.
+#[test]
+fn operations_find_their_client_among_many() {
+    let mut bench = Bench::new(40);
+    let mut clients: Vec<_> = (0..20).map(|_| bench.connect()).collect();
+    for round in 0..50_usize {
+        let leaves = clients.swap_remove(round * 7 % clients.len());
+        bench.stop(leaves);
+        clients.push(bench.connect());
+        let opened = bench.events.iter().rev().find_map(|event| match event {
+            NodeEvent::Opened { supervisor, .. } => Some(*supervisor),
+            _ => None,
+        });
+        assert_eq!(opened, clients.last().copied());
+    }
+    assert_eq!(bench.node.sessions().count(), 20);
+    bench.node.stop(NOW);
+    bench.run();
+    assert!(bench.node.is_stopped());
+}
