@@ -8,7 +8,6 @@
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -16,9 +15,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use io_uring::types::{BufRingEntry, CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
+use rustix::event::PollFlags;
+use rustix::io::Errno;
 use sansock::{ListenerConfig, Node, NodeEvent, OpId, OpKind, Peer, SendOp, ServerConfig, ServerReport, SlotRange, Verdict};
 use sansock_system::{BufferPool, CatchPanics, Finished, Handle, Proactor, Queue};
 use sansock_tests::echo::Echo;
+use sansock_tests::loops;
 
 /// How long a drain may take.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -30,38 +32,13 @@ const ACCEPTS: usize = 16;
 
 /// The benchmark calls it too.
 pub(crate) fn main() -> ExitCode {
-    match options().and_then(|(address, limit)| serve(address, limit).map_err(|error| error.to_string())) {
-        Ok(report) if report.listen_errors.is_empty() => ExitCode::SUCCESS,
-        Ok(report) => fail(&report.listen_errors[0]),
-        Err(error) => fail(&error),
-    }
-}
-
-fn fail(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("error: {error}");
-    ExitCode::from(2)
-}
-
-fn options() -> Result<(SocketAddr, usize), String> {
-    use lexopt::{Arg::Long, Parser, ValueExt};
-    let (mut address, mut limit) = (SocketAddr::from(([127, 0, 0, 1], 0)), 1024);
-    let mut arguments = Parser::from_env();
-    while let Some(argument) = arguments.next().map_err(|error| error.to_string())? {
-        match argument {
-            Long("addr") => address = arguments.value().and_then(|value| value.parse()).map_err(|error| error.to_string())?,
-            Long("max-connections") => {
-                limit = arguments.value().and_then(|value| value.parse()).map_err(|error| error.to_string())?;
-            }
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
-    Ok((address, limit))
+    loops::run(serve)
 }
 
 fn serve(address: SocketAddr, limit: usize) -> io::Result<ServerReport> {
     let mut ring = Ring::new().map_err(|error| io::Error::other(format!("this kernel has no io_uring to use: {error}")))?;
-    let mut signals = signals()?;
-    let readable = rustix::event::PollFlags::IN.bits().into();
+    let mut signals = loops::signals()?;
+    let readable = PollFlags::IN.bits().into();
     ring.push(opcode::PollAdd::new(Fd(signals.as_raw_fd()), readable).multi(true).build(), SIGNAL)?;
     let mut proactor = Proactor::new(Node::new(SlotRange::ALL), ring);
     let listener = ListenerConfig::new(address).accepts(ACCEPTS).map_err(io::Error::other)?;
@@ -91,16 +68,6 @@ fn serve(address: SocketAddr, limit: usize) -> io::Result<ServerReport> {
             }
         }
     }
-}
-
-/// A stream that receives a byte for each SIGINT or SIGTERM.
-fn signals() -> io::Result<UnixStream> {
-    let (receiver, sender) = UnixStream::pair()?;
-    receiver.set_nonblocking(true)?;
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::low_level::pipe::register(signal, sender.try_clone()?)?;
-    }
-    Ok(receiver)
 }
 
 /// The ring, and the memory that the kernel receives into.
@@ -134,11 +101,8 @@ impl Ring {
             Some(span) => self.ring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(span)),
             None => self.ring.submit_and_wait(1),
         };
-        match result.map_err(|error| (error.kind(), error)) {
-            Ok(_) | Err((io::ErrorKind::Interrupted, _)) => Ok(()),
-            Err((_, error)) if error.raw_os_error() == Some(rustix::io::Errno::TIME.raw_os_error()) => Ok(()),
-            Err((_, error)) => Err(error),
-        }
+        let nothing_yet = |error: &io::Error| matches!(Errno::from_io_error(error), Some(Errno::INTR | Errno::TIME));
+        result.map(|_| ()).or_else(|error| if nothing_yet(&error) { Ok(()) } else { Err(error) })
     }
 
     fn next(&mut self) -> Option<cqueue::Entry> {
@@ -179,7 +143,7 @@ impl Queue for Ring {
     }
 
     fn writable(&mut self, handle: &Handle, name: u64) -> io::Result<()> {
-        self.push(opcode::PollAdd::new(fd(handle), rustix::event::PollFlags::OUT.bits().into()).build(), name)
+        self.push(opcode::PollAdd::new(fd(handle), PollFlags::OUT.bits().into()).build(), name)
     }
 
     fn cancel(&mut self, name: u64) -> io::Result<()> {
@@ -199,7 +163,7 @@ fn fd(handle: &Handle) -> Fd {
 }
 
 const NO_SIGNAL: i32 = rustix::net::SendFlags::NOSIGNAL.bits().cast_signed();
-const NO_BUFFER: i32 = -rustix::io::Errno::NOBUFS.raw_os_error();
+const NO_BUFFER: i32 = -Errno::NOBUFS.raw_os_error();
 const GROUP: u16 = 0;
 /// So much may be received before we look at it; more would not stay in the cache.
 const BUFFERS: u16 = 64;

@@ -15,6 +15,7 @@ use mio::{Events, Poll, Token};
 use sansock::{Node, NodeEvent, Peer, ServerConfig, ServerReport, SlotRange, Verdict};
 use sansock_system::{CatchPanics, Handle, Interest, Reactor, Ready, Registry, Trigger};
 use sansock_tests::echo::Echo;
+use sansock_tests::loops;
 
 /// How long a drain may take.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -23,32 +24,7 @@ const SIGNAL: Token = Token(usize::MAX);
 
 /// The benchmark calls it too.
 pub(crate) fn main() -> ExitCode {
-    match options().and_then(|(address, limit)| serve(address, limit).map_err(|error| error.to_string())) {
-        Ok(report) if report.listen_errors.is_empty() => ExitCode::SUCCESS,
-        Ok(report) => fail(&report.listen_errors[0]),
-        Err(error) => fail(&error),
-    }
-}
-
-fn fail(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("error: {error}");
-    ExitCode::from(2)
-}
-
-fn options() -> Result<(SocketAddr, usize), String> {
-    use lexopt::{Arg::Long, Parser, ValueExt};
-    let (mut address, mut limit) = (SocketAddr::from(([127, 0, 0, 1], 0)), 1024);
-    let mut arguments = Parser::from_env();
-    while let Some(argument) = arguments.next().map_err(|error| error.to_string())? {
-        match argument {
-            Long("addr") => address = arguments.value().and_then(|value| value.parse()).map_err(|error| error.to_string())?,
-            Long("max-connections") => {
-                limit = arguments.value().and_then(|value| value.parse()).map_err(|error| error.to_string())?;
-            }
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
-    Ok((address, limit))
+    loops::run(serve)
 }
 
 /// mio's registry. It is edge-triggered: each socket is registered once, in both directions.
@@ -75,7 +51,7 @@ impl Registry for MioRegistry {
 fn serve(address: SocketAddr, limit: usize) -> io::Result<ServerReport> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1024);
-    let mut signals = signals()?;
+    let mut signals = UnixStream::from_std(loops::signals()?);
     poll.registry().register(&mut signals, SIGNAL, mio::Interest::READABLE)?;
     let node = Node::new(SlotRange::ALL);
     let mut reactor = Reactor::new(node, MioRegistry(poll.registry().try_clone()?));
@@ -113,14 +89,4 @@ fn serve(address: SocketAddr, limit: usize) -> io::Result<ServerReport> {
             }
         }
     }
-}
-
-/// A stream that receives a byte for each SIGINT or SIGTERM.
-fn signals() -> io::Result<UnixStream> {
-    let (receiver, sender) = std::os::unix::net::UnixStream::pair()?;
-    receiver.set_nonblocking(true)?;
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::low_level::pipe::register(signal, sender.try_clone()?)?;
-    }
-    Ok(UnixStream::from_std(receiver))
 }

@@ -13,6 +13,7 @@ use polling::{Event, Events, PollMode, Poller};
 use sansock::{Node, NodeEvent, Peer, ServerConfig, ServerReport, SlotRange, Verdict};
 use sansock_system::{CatchPanics, Handle, Interest, Reactor, Ready, Registry, Trigger};
 use sansock_tests::echo::Echo;
+use sansock_tests::loops;
 
 /// How long a drain may take.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -21,32 +22,7 @@ const SIGNAL: usize = sansock::MAX_SLOTS as usize;
 
 /// The benchmark calls it too.
 pub(crate) fn main() -> ExitCode {
-    match options().and_then(|(address, limit)| serve(address, limit).map_err(|error| error.to_string())) {
-        Ok(report) if report.listen_errors.is_empty() => ExitCode::SUCCESS,
-        Ok(report) => fail(&report.listen_errors[0]),
-        Err(error) => fail(&error),
-    }
-}
-
-fn fail(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("error: {error}");
-    ExitCode::from(2)
-}
-
-fn options() -> Result<(SocketAddr, usize), String> {
-    use lexopt::{Arg::Long, Parser, ValueExt};
-    let (mut address, mut limit) = (SocketAddr::from(([127, 0, 0, 1], 0)), 1024);
-    let mut arguments = Parser::from_env();
-    while let Some(argument) = arguments.next().map_err(|error| error.to_string())? {
-        match argument {
-            Long("addr") => address = arguments.value().and_then(|value| value.parse()).map_err(|error| error.to_string())?,
-            Long("max-connections") => {
-                limit = arguments.value().and_then(|value| value.parse()).map_err(|error| error.to_string())?;
-            }
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
-    Ok((address, limit))
+    loops::run(serve)
 }
 
 /// The poller as a registry: level-triggered where the system can do that, so that a message costs no change of a registration.
@@ -84,7 +60,7 @@ fn event(token: usize, interest: Interest) -> Event {
 
 fn serve(address: SocketAddr, limit: usize) -> io::Result<ServerReport> {
     let mut events = Events::new();
-    let mut signals = signals()?;
+    let mut signals: &UnixStream = Box::leak(Box::new(loops::signals()?));
     let mut reactor = Reactor::new(Node::new(SlotRange::ALL), PollingRegistry(Poller::new()?));
     add(&reactor.registry().0, signals)?;
     let config = ServerConfig::new(address).max_connections(limit).map_err(io::Error::other)?;
@@ -122,16 +98,6 @@ fn serve(address: SocketAddr, limit: usize) -> io::Result<ServerReport> {
             }
         }
     }
-}
-
-/// A stream that receives a byte for each SIGINT or SIGTERM.
-fn signals() -> io::Result<&'static UnixStream> {
-    let (receiver, sender) = UnixStream::pair()?;
-    receiver.set_nonblocking(true)?;
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::low_level::pipe::register(signal, sender.try_clone()?)?;
-    }
-    Ok(Box::leak(Box::new(receiver)))
 }
 
 #[allow(unsafe_code, reason = "the crate `polling` has no other way to add a source")]

@@ -16,6 +16,8 @@ pub mod faults;
 pub mod fuzzing;
 pub mod golden;
 pub mod history;
+#[cfg(unix)]
+pub mod loops;
 pub mod play;
 pub mod program;
 pub mod run;

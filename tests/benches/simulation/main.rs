@@ -310,7 +310,6 @@ impl Again {
     fn start(&mut self) {
         if let Some(left) = self.left.checked_sub(1) {
             self.left = left;
-            self.node = Node::default();
             dial_at(&mut self.node, self.now, self.to, Role::Echoes { left: 1 });
         }
     }
