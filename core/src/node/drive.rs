@@ -76,7 +76,7 @@ impl<S: Service> Node<S> {
                 self.look_at(slot);
             }
             let Some(slot) = self.schedule.next_sender() else { return };
-            self.take_event(slot);
+            self.carry_first(slot);
             self.mark(slot);
         }
         while let Some(slot) = self.schedule.next_look() {
@@ -84,40 +84,40 @@ impl<S: Service> Node<S> {
         }
     }
 
-    /// Messages stay with who posted them until they are delivered, so that each sender feels its own limit; senders take turns.
+    /// Acts on the events of the member, up to a message: those stay with who posted them until they are delivered, so that each sender feels
+    /// its own limit; senders take turns.
     fn look_at(&mut self, slot: u32) {
         loop {
-            if let Some(Member::Session(session)) = self.members.member(slot)
-                && session.has_mail()
-            {
-                self.schedule.sends(slot);
-                break;
+            match self.members.member(slot) {
+                Some(Member::Session(session)) => {
+                    let event = if session.has_mail() { None } else { session.next_event() };
+                    let Some(event) = event else {
+                        if session.has_mail() {
+                            self.schedule.sends(slot);
+                        }
+                        return self.schedule.looked(slot, session.due());
+                    };
+                    let socket = session.socket();
+                    self.on_session(socket, event);
+                }
+                Some(Member::Supervisor(supervisor)) => {
+                    let Some(event) = supervisor.next_event() else {
+                        return self.schedule.looked(slot, supervisor.deadline().unwrap_or(Timestamp::NEVER));
+                    };
+                    self.on_supervisor(slot, event);
+                }
+                None => return,
             }
-            if !self.take_event(slot) {
-                break;
-            }
-        }
-        if let Some(member) = self.members.member(slot) {
-            let deadline = match member {
-                Member::Session(session) => session.deadline(),
-                Member::Supervisor(supervisor) => supervisor.deadline(),
-            };
-            self.schedule.looked(slot, deadline.unwrap_or(Timestamp::NEVER));
         }
     }
 
-    /// Acts on one event of the member; false if it had none.
-    fn take_event(&mut self, slot: u32) -> bool {
-        match self.members.member(slot) {
-            Some(Member::Session(session)) => {
-                let socket = session.socket();
-                session.next_event().map(|event| self.on_session(socket, event)).is_some()
+    /// Delivers the first message that this session has posted.
+    fn carry_first(&mut self, slot: u32) {
+        if let Some(Member::Session(session)) = self.members.member(slot) {
+            let socket = session.socket();
+            if let Some(event) = session.next_event() {
+                self.on_session(socket, event);
             }
-            Some(Member::Supervisor(supervisor)) => {
-                let event = supervisor.next_event();
-                event.map(|event| self.on_supervisor(slot, event)).is_some()
-            }
-            None => false,
         }
     }
 
