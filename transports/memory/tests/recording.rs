@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sansock::Timestamp;
+use sansock::{FaultKind, Timestamp};
 use sansock_memory::recording::{Carried, Happening, Recording};
 use sansock_memory::{CallError, Family, Link, Network, NetworkConfig, Received};
 
@@ -209,6 +209,11 @@ fn a_lossy_conversation_is_captured_as_tcp_has_it() {
     let (server, _) = network.accept(listener).unwrap();
     assert_eq!(network.send(client, &Bytes::from(vec![1; 60_000])), Ok(60_000));
     network.shutdown(client, Shutdown::Write).unwrap();
+    // What goes the other way is acknowledged while there is something to be sent again.
+    for _ in 0..40 {
+        network.advance(network.now() + Duration::from_millis(50));
+        network.send(server, &Bytes::from_static(b"and back")).unwrap();
+    }
     network.advance(network.now() + Duration::from_secs(20));
     let mut received = 0;
     while let Ok(Received::Data(data)) = network.recv(server, usize::MAX) {
@@ -228,6 +233,20 @@ fn a_lossy_conversation_is_captured_as_tcp_has_it() {
     assert!(streams.iter().all(|stream| stream == &["0"]));
     let last = tshark(&file, &["tcp.ack"], "tcp.srcport == 7 && tcp.ack == 60002");
     assert!(!last.is_empty(), "all of it, and the FIN, is acknowledged");
+    // What only acknowledges is in the place behind everything that its sender has sent, be it for the second time.
+    let (mut ends, mut again) = (std::collections::BTreeMap::new(), 0);
+    for packet in tshark(&file, &["tcp.srcport", "tcp.seq", "tcp.len", "tcp.flags.syn", "tcp.flags.fin"], "tcp.flags.reset == 0")
+    {
+        let [sequence, length] = [&packet[1], &packet[2]].map(|number| number.parse::<u64>().unwrap());
+        let marks = [&packet[3], &packet[4]].into_iter().filter(|flag| ["1", "True"].contains(&flag.as_str())).count() as u64;
+        let end = ends.entry(packet[0].clone()).or_insert(0);
+        if length + marks == 0 {
+            assert_eq!(sequence, *end, "{packet:?}");
+        }
+        again += u64::from(length + marks > 0 && sequence < *end);
+        *end = (*end).max(sequence + length + marks);
+    }
+    assert!(again > 5, "{again} were sent again");
 }
 
 #[test]
@@ -297,19 +316,39 @@ fn a_connection_whose_names_were_used_before_begins_with_another_number() {
     let listener = network.create(server, Family::V4).unwrap();
     network.bind(listener, "10.0.0.1:7".parse().unwrap()).unwrap();
     let address = network.listen(listener, 10).unwrap();
-    for _ in 0..2 {
+    let open = |network: &mut Network| {
         let socket = network.create(client, Family::V4).unwrap();
         network.bind(socket, "10.0.0.2:4000".parse().unwrap()).unwrap();
         assert_eq!(network.connect(socket, address), Err(CallError::WouldBlock));
         network.advance(network.now() + Duration::from_millis(5));
-        network.send(socket, &Bytes::from_static(b"hello")).unwrap();
-        network.advance(network.now() + Duration::from_millis(5));
+        socket
+    };
+    // Two with bytes, two without, and one that is never answered since its host crashes; then one more.
+    for bytes in [&b"hello"[..], b"hello", b"", b""] {
+        let socket = open(&mut network);
+        if !bytes.is_empty() {
+            network.send(socket, &Bytes::from_static(bytes)).unwrap();
+            network.advance(network.now() + Duration::from_millis(5));
+        }
         network.close(socket, true);
         network.advance(network.now() + Duration::from_millis(5));
     }
+    open(&mut network);
+    network.crash(client);
+    network.restart(client);
+    open(&mut network);
+    // One socket that is refused twice.
+    let socket = network.create(client, Family::V4).unwrap();
+    network.bind(socket, "10.0.0.2:4001".parse().unwrap()).unwrap();
+    for _ in 0..2 {
+        assert_eq!(network.connect(socket, "10.0.0.1:8".parse().unwrap()), Err(CallError::WouldBlock));
+        network.advance(network.now() + Duration::from_millis(5));
+        assert_eq!(network.connect(socket, "10.0.0.1:8".parse().unwrap()), Err(FaultKind::ConnectionRefused.into()));
+    }
     let file = capture(&network.take_recording().unwrap());
     let syns = tshark(&file, &["tcp.stream", "tcp.seq_raw"], "tcp.flags.syn == 1 && tcp.flags.ack == 0");
-    assert_eq!(syns.len(), 2);
-    assert_eq!((syns[0][0].as_str(), syns[1][0].as_str()), ("0", "1"), "tshark tells them apart");
-    assert_ne!(syns[0][1], syns[1][1]);
+    let streams: Vec<_> = syns.iter().map(|syn| syn[0].as_str()).collect();
+    assert_eq!(streams, ["0", "1", "2", "3", "4", "5", "6", "7"], "tshark tells them apart");
+    let numbers: std::collections::BTreeSet<_> = syns.iter().map(|syn| &syn[1]).collect();
+    assert_eq!(numbers.len(), 8);
 }

@@ -79,8 +79,10 @@ struct Capture<W: Write> {
 struct Direction {
     /// The sequence number of the SYN.
     initial: u32,
-    /// How much of the stream was sent, the FIN counted as one.
+    /// How much of the stream was sent, the FIN counted as one. What is sent again is sent again to its end.
     sent: u32,
+    /// The number of the socket that sends it; 0 once it was told of a reset, or if there was none yet.
+    socket: u64,
 }
 
 /// What all packets of a segment have.
@@ -106,9 +108,9 @@ impl<W: Write> Capture<W> {
         let key = (flight.from, flight.to);
         let mut direction = self.direction(key);
         let opens = matches!(flight.carries, Carried::Syn | Carried::SynAck);
-        // A new connection of the same name.
-        if opens && direction.sent > 0 {
-            direction = Direction { initial: direction.initial.wrapping_add(0x0100_0000), sent: 0 };
+        // A new connection, maybe under names that were used before.
+        if opens && (direction.sent > 0 || direction.socket != flight.socket) {
+            direction = Direction { initial: direction.initial.wrapping_add(0x0100_0000), sent: 0, socket: flight.socket };
         }
         let header = Header { at, interface: flight.from_host, ends: key, acknowledged: self.acknowledged(flight) };
         let begin = direction.initial.wrapping_add(1);
@@ -123,13 +125,17 @@ impl<W: Write> Capture<W> {
                     self.packet(header, begin.wrapping_add(place), Flags { push: true, ..flags }, piece)?;
                     place = place.wrapping_add(length(piece.len()));
                 }
-                direction.reach(place);
+                direction.sent = place;
             }
             Carried::Fin(place) => {
                 self.packet(header, begin.wrapping_add(*place), Flags { fin: true, ..flags }, &[])?;
-                direction.reach(place.wrapping_add(1));
+                direction.sent = place.wrapping_add(1);
             }
-            Carried::Reset => self.packet(header, begin.wrapping_add(direction.sent), Flags { reset: true, ..flags }, &[])?,
+            Carried::Reset => {
+                self.packet(header, begin.wrapping_add(direction.sent), Flags { reset: true, ..flags }, &[])?;
+                // The socket that is told so may connect again.
+                self.directions.entry((flight.to, flight.from)).and_modify(|other| other.socket = 0);
+            }
             Carried::Ack => self.packet(header, begin.wrapping_add(direction.sent), flags, &[])?,
             // As a probe of an idle connection is: one byte before what is expected, so that it must be answered.
             Carried::Probe => self.packet(header, direction.initial.wrapping_add(direction.sent), flags, &[])?,
@@ -139,7 +145,7 @@ impl<W: Write> Capture<W> {
     }
 
     fn direction(&self, (from, to): (SocketAddr, SocketAddr)) -> Direction {
-        let new = Direction { initial: initial_number(from, to), sent: 0 };
+        let new = Direction { initial: initial_number(from, to), sent: 0, socket: 0 };
         self.directions.get(&(from, to)).copied().unwrap_or(new)
     }
 
@@ -190,15 +196,6 @@ impl<W: Write> Capture<W> {
             options: comments.into_iter().map(|comment| EnhancedPacketOption::Comment(comment.into())).collect(),
         };
         self.writer.write_pcapng_block(block).map(drop).map_err(plain)
-    }
-}
-
-impl Direction {
-    fn reach(&mut self, place: u32) {
-        // What is sent again does not go further.
-        if place.wrapping_sub(self.sent) < u32::MAX / 2 {
-            self.sent = place;
-        }
     }
 }
 

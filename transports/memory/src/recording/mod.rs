@@ -93,6 +93,8 @@ pub struct Flight {
     pub from_host: usize,
     /// The host that it is for.
     pub to_host: usize,
+    /// The number of the socket that sends it, which no other has, or had before; 0 for the answer of a host where there is none.
+    pub socket: u64,
     /// The address that it left.
     pub from: SocketAddr,
     /// The address that it is for.

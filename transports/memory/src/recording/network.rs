@@ -45,10 +45,12 @@ impl Network {
         let carries = carried(&arrival.segment)?;
         let (from, to) = self.ends(arrival)?;
         let Arrival { host, window, acknowledged: until, .. } = *arrival;
+        let socket = self.socket(arrival.from).map_or(0, |_| arrival.from.number());
         // What comes of no socket says nothing about the other direction.
-        let says_so = self.socket(arrival.from).is_some() && !matches!(carries, Carried::Syn);
+        let says_so = socket > 0 && !matches!(carries, Carried::Syn);
         let acknowledges = (says_so || until == u64::MAX).then_some(Acknowledged { until, window });
-        let flight = |id| Flight { id, from_host: here.index(), to_host: host.index(), from, to, carries, acknowledges };
+        let (from_host, to_host) = (here.index(), host.index());
+        let flight = |id| Flight { id, from_host, to_host, socket, from, to, carries, acknowledges };
         let now = self.now;
         self.recording.as_mut().map(|recording| recording.sent(now, flight))
     }
