@@ -241,7 +241,8 @@ fn a_lossy_conversation_is_captured_as_tcp_has_it() {
         let marks = [&packet[3], &packet[4]].into_iter().filter(|flag| ["1", "True"].contains(&flag.as_str())).count() as u64;
         let end = ends.entry(packet[0].clone()).or_insert(0);
         if length + marks == 0 {
-            assert_eq!(sequence, *end, "{packet:?}");
+            // One less is a probe.
+            assert!(sequence == *end || sequence + 1 == *end, "{packet:?} behind {end}");
         }
         again += u64::from(length + marks > 0 && sequence < *end);
         *end = (*end).max(sequence + length + marks);
