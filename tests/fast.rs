@@ -42,6 +42,8 @@ mod listener_sweep;
 mod messages;
 #[path = "tests/model.rs"]
 mod model;
+#[path = "tests/node_clients.rs"]
+mod node_clients;
 #[path = "tests/node_server.rs"]
 mod node_server;
 #[path = "tests/server_accept.rs"]
