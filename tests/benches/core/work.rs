@@ -26,7 +26,8 @@ pub(crate) struct Work {
     pub(crate) batch: usize,
 }
 
-pub(crate) const WORKS: [Work; 6] = [
+pub(crate) const WORKS: [Work; 7] = [
+    Work { name: "session: bytes in to bytes out", build: session_bytes, batch: 50_000 },
     Work { name: "session: echo round trip", build: session_echo, batch: 50_000 },
     Work { name: "node, 1 connection: echo round trip", build: || node_echo(1), batch: 50_000 },
     Work { name: "node, 100,000 connections: echo round trip", build: || node_echo(MANY), batch: MANY },
@@ -39,16 +40,27 @@ pub(crate) const WORKS: [Work; 6] = [
     Work { name: "node, 100,000 connections: receive, no time-out", build: || receive(None), batch: MANY },
 ];
 
-/// Bytes in to bytes out, on one connection and nothing else.
-fn session_echo() -> Box<dyn FnMut()> {
-    let socket = SocketId::new(1, 0).expect("slot 1 is in range");
-    let peer = Peer { address: None, local: None, origin: Origin::Accepted { listener: 0 } };
-    let config = Arc::new(ConnectionConfig::default());
-    let mut session = Session::new(Timestamp::ZERO, socket, peer, config, Echo::default());
-    session.open(Timestamp::ZERO);
+/// From the receive that brings them to the send that takes them, on one connection and nothing else. That the send was done, and the next
+/// receive, do not count here.
+fn session_bytes() -> Box<dyn FnMut()> {
+    let (mut session, mut waiting) = session();
     let data = message();
     let mut now = Timestamp::ZERO;
-    let mut waiting = Some(expect_recv(&mut session));
+    Box::new(move || {
+        now = now + Duration::from_micros(10);
+        counted::complete(&mut session, now, waiting.take().expect("a receive").data(data.clone()));
+        let send = expect_send(&mut session);
+        session.complete(now, send.sent(MESSAGE)).expect("what was submitted is completed once");
+        let Some(Output::Submit(Op::Recv(recv))) = session.poll() else { panic!("no receive was asked for") };
+        waiting = Some(recv);
+    })
+}
+
+/// The whole round: a receive and its completion, a send and its completion.
+fn session_echo() -> Box<dyn FnMut()> {
+    let (mut session, mut waiting) = session();
+    let data = message();
+    let mut now = Timestamp::ZERO;
     Box::new(move || {
         now = now + Duration::from_micros(10);
         let recv = waiting.take().expect("a receive waits between any two messages");
@@ -57,6 +69,17 @@ fn session_echo() -> Box<dyn FnMut()> {
         counted::complete(&mut session, now, send.sent(MESSAGE));
         waiting = Some(expect_recv(&mut session));
     })
+}
+
+/// A session, and the receive that waits for its first message.
+fn session() -> (Session<Echo>, Option<RecvOp>) {
+    let socket = SocketId::new(1, 0).expect("slot 1 is in range");
+    let peer = Peer { address: None, local: None, origin: Origin::Accepted { listener: 0 } };
+    let config = Arc::new(ConnectionConfig::default());
+    let mut session = Session::new(Timestamp::ZERO, socket, peer, config, Echo::default());
+    session.open(Timestamp::ZERO);
+    let waiting = expect_recv(&mut session);
+    (session, Some(waiting))
 }
 
 /// The same on each connection of a node in turn.
