@@ -42,7 +42,7 @@ const THREADS: &[Workload] = &[Workload::PingPong(1), Workload::PingPong(64)];
 const LIVES: &[Workload] = &[Workload::Churn];
 const BULK: &[Workload] = &[Workload::Stream(16)];
 
-const BARS: [Bar; 21] = [
+const BARS: [Bar; 20] = [
     bar("loop_mio", REFERENCE, MESSAGES, Most::Calls(0.0)),
     bar("loop_mio", REFERENCE, MESSAGES, Most::Instructions(500.0)),
     bar("loop_mio", REFERENCE, MESSAGES, Most::Cpu(1.10)),
@@ -63,8 +63,6 @@ const BARS: [Bar; 21] = [
     bar("sansock-smol", "smol", LIVES, Most::Cpu(1.00)),
     bar("sansock-blocking", "threads", THREADS, Most::Calls(1.0)),
     bar("sansock-blocking", "threads", THREADS, Most::Cpu(1.20)),
-    // What differs here is noise: any bar that is missed by less than this may have been reached.
-    bar(TWIN, REFERENCE, MESSAGES, Most::Cpu(1.00)),
 ];
 
 /// The most bytes that an idle connection may take.
@@ -100,7 +98,7 @@ pub(crate) fn print(record: &Record) {
         }
     }
     if !table.is_empty() {
-        println!("\nbars; CPU is the median of the ratios of each round, and the twin's is that of {REFERENCE} to itself");
+        println!("\nbars; CPU is the median of the ratios of each round; the twin's is that of {REFERENCE} to itself, which is noise");
         table.print();
     }
 }
