@@ -1,7 +1,8 @@
 //! Deadlines of threads that wait without a time-out.
 //!
-//! A wait with a time-out sets a timer of the system and takes it back, with each message; that was a tenth of what a message costs. So the
-//! threads of connections wait until they are woken, and one thread for all of them, the timekeeper, wakes each when its deadline is due.
+//! A wait with a time-out sets a timer of the system and takes it back, with each message. Measured with 64 connections, that was 4 to 10 % of
+//! the CPU of a round trip, the more the less the rest cost. So the threads of connections wait until they are woken, and one thread for
+//! all of them, the timekeeper, wakes each when its deadline is due.
 //!
 //! No deadline is missed:
 //!
@@ -12,7 +13,7 @@
 //! - It takes an entry out before it wakes the thread. A thread that reads its mailbox may have been woken by it, so it does not count on
 //!   an entry of before that: [`Alarm::may_have_rung`].
 //!
-//! Deadlines that are put off, as an idle time-out is by each message, cost nothing: the entry stays, the thread is woken too early,
+//! Deadlines that are put off, as an idle time-out is by each message, cost a comparison: the entry stays, the thread is woken too early,
 //! once, and sets its alarm anew.
 
 use std::collections::BTreeSet;

@@ -4,7 +4,7 @@
 //! thread, sending and receiving never wait for each other, and no read time-out is used to poll.
 //! A server's or client's own thread does the same for its listeners and dialling; it joins each session's thread, so that none is left
 //! behind. One more thread of each server or client wakes its connections' threads when a deadline of theirs is due, because a wait with a
-//! time-out costs the system much more than one without. A handler that panics closes its own connection only.
+//! time-out costs the system more than one without. A handler that panics closes its own connection only.
 //!
 //! It runs where there is `poll(2)`: Unix.
 //!

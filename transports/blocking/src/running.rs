@@ -137,7 +137,7 @@ where
 struct Threads<M, F> {
     shared: Arc<Shared<M>>,
     sessions: BTreeMap<SocketId, JoinHandle<()>>,
-    /// A field, so it ends when the sessions have been joined.
+    /// Dropped as a field, so when the sessions have been joined.
     _timekeeper: Timekeeper,
     on_notice: F,
 }
