@@ -19,6 +19,16 @@ const OUTPUTS_PER_TURN: usize = 64;
 /// How long to leave the system alone when it cannot even wait, or be woken.
 pub(crate) const PAUSE: Duration = Duration::from_millis(1);
 
+/// How long a wait lasts if nothing happens.
+#[derive(Clone, Copy)]
+pub(crate) enum Until {
+    /// It only looks.
+    Now,
+    Time(Timestamp),
+    /// For ever: whoever waits so is woken through the mailbox.
+    Woken,
+}
+
 /// Drives machines over real sockets, blocking in `poll(2)` and nowhere else.
 pub(crate) struct Driver {
     pub(crate) sockets: Sockets,
@@ -26,15 +36,14 @@ pub(crate) struct Driver {
     /// The time of the last wait's end: what takes long here is the waiting.
     now: Timestamp,
     observer: Option<Arc<dyn Observer>>,
-    /// Empty between two waits, as are the next; they keep their memory.
+    /// Empty between two waits, as is the next; they keep their memory.
     ready: Vec<(SocketId, Ready)>,
-    waiting: Vec<(SocketId, Interest)>,
     descriptors: Vec<PollFd<'static>>,
 }
 
 impl Driver {
     pub(crate) fn new(sockets: Sockets, clock: Clock, observer: Option<Arc<dyn Observer>>) -> Self {
-        Self { sockets, clock, now: clock.now(), observer, ready: Vec::new(), waiting: Vec::new(), descriptors: Vec::new() }
+        Self { sockets, clock, now: clock.now(), observer, ready: Vec::new(), descriptors: Vec::new() }
     }
 
     /// Does what the machine wants, up to the limit of a turn. True if it has nothing more to do. Before a connection can come about,
@@ -75,11 +84,10 @@ impl Driver {
         false
     }
 
-    /// Waits until a socket is ready, `mailbox` is readable or the deadline is due; with `poll_only`, looks without waiting. Then hands in
-    /// what has completed, and after that the time-outs. True if there is mail.
-    pub(crate) fn wait<M: Machine>(&mut self, machine: &mut M, mailbox: BorrowedFd<'_>, poll_only: bool) -> bool {
-        let timeout = if poll_only { Some(Timestamp::ZERO) } else { machine.deadline() };
-        let mail = self.poll(mailbox, timeout);
+    /// Waits until a socket is ready, `mailbox` is readable or the time of `until` has come. Then hands in what has completed, and after that
+    /// the time-outs. True if there is mail.
+    pub(crate) fn wait<M: Machine>(&mut self, machine: &mut M, mailbox: BorrowedFd<'_>, until: Until) -> bool {
+        let mail = self.poll(mailbox, until);
         self.now = self.clock.now();
         let mut ready = std::mem::take(&mut self.ready);
         for (socket, direction) in ready.drain(..) {
@@ -96,16 +104,18 @@ impl Driver {
     }
 
     /// Notes which sockets are ready; true if the mailbox is.
-    fn poll(&mut self, mailbox: BorrowedFd<'_>, deadline: Option<Timestamp>) -> bool {
+    fn poll(&mut self, mailbox: BorrowedFd<'_>, until: Until) -> bool {
         let mut fds: Vec<PollFd<'_>> = std::mem::take(&mut self.descriptors);
         fds.push(PollFd::from_borrowed_fd(mailbox, PollFlags::IN));
-        for (socket, handle, interest) in self.sockets.waiting() {
-            fds.push(PollFd::new(&**handle, flags(interest)));
-            self.waiting.push((socket, interest));
-        }
-        let timeout = deadline.map(|deadline| {
-            let span = self.clock.until(deadline);
-            Timespec { tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(span.subsec_nanos()) }
+        fds.extend(self.sockets.waiting().map(|(_, handle, interest)| PollFd::new(&**handle, flags(interest))));
+        let span = match until {
+            Until::Now => Some(Duration::ZERO),
+            Until::Time(time) => Some(self.clock.until(time)),
+            Until::Woken => None,
+        };
+        let timeout = span.map(|span| Timespec {
+            tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(span.subsec_nanos()),
         });
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) => {}
@@ -117,8 +127,8 @@ impl Driver {
                 fds.clear();
             }
         }
-        for (fd, (socket, interest)) in fds.iter().skip(1).zip(&self.waiting) {
-            let (socket, events) = (*socket, fd.revents());
+        for (fd, (socket, _, interest)) in fds.iter().skip(1).zip(self.sockets.waiting()) {
+            let events = fd.revents();
             let broken = events.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL);
             if interest.readable && (broken || events.contains(PollFlags::IN)) {
                 self.ready.push((socket, Ready::Readable));
@@ -128,7 +138,6 @@ impl Driver {
             }
         }
         let mail = fds.first().is_some_and(|fd| !fd.revents().is_empty());
-        self.waiting.clear();
         self.descriptors = emptied(fds);
         mail
     }

@@ -3,7 +3,8 @@
 //! Each connection's thread waits in `poll(2)`, for its socket and for a mailbox at once, so every wait can be interrupted from another
 //! thread, sending and receiving never wait for each other, and no read time-out is used to poll.
 //! A server's or client's own thread does the same for its listeners and dialling; it joins each session's thread, so that none is left
-//! behind. A handler that panics closes its own connection only.
+//! behind. One more thread of each server or client wakes its connections' threads when a deadline of theirs is due, because a wait with a
+//! time-out costs the system more than one without. A handler that panics closes its own connection only.
 //!
 //! It runs where there is `poll(2)`: Unix.
 //!
@@ -26,6 +27,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod alarm;
 mod driver;
 mod mailbox;
 mod running;

@@ -81,8 +81,9 @@ impl<T> Mailbox<T> {
         self.reader.as_fd()
     }
 
-    /// The owner must hear of it, or an entry may wait for ever: so this goes on until the pipe is readable.
-    fn wake(&self) {
+    /// Makes the mailbox readable, without an entry too. The owner must hear of it, or an entry may wait for ever: so this goes on until the
+    /// pipe is readable.
+    pub(crate) fn wake(&self) {
         loop {
             match rustix::io::write(&self.writer, &[1]) {
                 Ok(_) => return,

@@ -9,7 +9,8 @@ use std::time::Duration;
 use sansock::{CloseReport, Handler, Order, Service, SocketId};
 use sansock_system::{Clock, Observer, Sockets};
 
-use crate::driver::Driver;
+use crate::alarm::Timekeeper;
+use crate::driver::{Driver, Until};
 use crate::session::{self, Shared};
 use crate::supervisor::{Notice, Sorted, Supervisor};
 
@@ -126,7 +127,9 @@ where
 {
     let shared = Arc::new(Shared::new(clock, observer)?);
     let own = Arc::clone(&shared);
-    let thread = thread::Builder::new().name("supervisor".into()).spawn(move || Threads::new(own, on_notice).run(machine))?;
+    let timekeeper = Timekeeper::start(Arc::clone(&shared.alarms), move |socket| own.directory.wake(socket))?;
+    let threads = Threads { shared: Arc::clone(&shared), sessions: BTreeMap::new(), _timekeeper: timekeeper, on_notice };
+    let thread = thread::Builder::new().name("supervisor".into()).spawn(move || threads.run(machine))?;
     Ok(Running { shared, thread: Some(thread) })
 }
 
@@ -134,6 +137,8 @@ where
 struct Threads<M, F> {
     shared: Arc<Shared<M>>,
     sessions: BTreeMap<SocketId, JoinHandle<()>>,
+    /// Dropped as a field, so when the sessions have been joined.
+    _timekeeper: Timekeeper,
     on_notice: F,
 }
 
@@ -151,10 +156,6 @@ impl<M, F> Drop for Threads<M, F> {
 }
 
 impl<M: Send + 'static, F: FnMut(Notice)> Threads<M, F> {
-    fn new(shared: Arc<Shared<M>>, on_notice: F) -> Self {
-        Self { shared, sessions: BTreeMap::new(), on_notice }
-    }
-
     fn run<P>(mut self, mut machine: P) -> P::Report
     where
         P: Supervisor,
@@ -181,7 +182,12 @@ impl<M: Send + 'static, F: FnMut(Notice)> Threads<M, F> {
             if let Some(report) = stopped {
                 return report;
             }
-            if driver.wait(&mut machine, shared.supervisor.fd(), !idle) {
+            let until = match machine.deadline() {
+                _ if !idle => Until::Now,
+                Some(deadline) => Until::Time(deadline),
+                None => Until::Woken,
+            };
+            if driver.wait(&mut machine, shared.supervisor.fd(), until) {
                 shared.supervisor.take_all(&mut commands);
             }
             for command in commands.drain(..) {

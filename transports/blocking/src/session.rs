@@ -5,10 +5,11 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use sansock::{CloseReport, Handler, Order, Session, SessionEvent, SocketId};
+use sansock::{CloseReport, Handler, Machine, Order, Session, SessionEvent, SocketId};
 use sansock_system::{Clock, Handle, Observer, Sockets};
 
-use crate::driver::Driver;
+use crate::alarm::{Alarm, Alarms};
+use crate::driver::{Driver, Until};
 use crate::mailbox::Mailbox;
 use crate::running::Command;
 
@@ -60,6 +61,13 @@ impl<M> Directory<M> {
         }
     }
 
+    /// Ends the wait of a session's thread, if that is still there.
+    pub(crate) fn wake(&self, socket: SocketId) {
+        if let Some(mailbox) = self.find(socket) {
+            mailbox.wake();
+        }
+    }
+
     fn enter(&self, socket: SocketId, mailbox: SessionMailbox<M>) {
         self.lock().insert(socket, mailbox);
     }
@@ -90,6 +98,7 @@ pub(crate) struct Shared<M> {
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) directory: Directory<M>,
     pub(crate) supervisor: Mailbox<Command>,
+    pub(crate) alarms: Arc<Alarms>,
     /// For connections that may come about.
     spare: Mutex<Vec<Mailbox<Letter<M>>>>,
 }
@@ -97,7 +106,8 @@ pub(crate) struct Shared<M> {
 impl<M> Shared<M> {
     pub(crate) fn new(clock: Clock, observer: Option<Arc<dyn Observer>>) -> io::Result<Self> {
         let (directory, supervisor) = (Directory::new(), Mailbox::new(usize::MAX)?);
-        Ok(Self { clock, observer, directory, supervisor, spare: Mutex::new(Vec::new()) })
+        let alarms = Arc::new(Alarms::new(clock));
+        Ok(Self { clock, observer, directory, supervisor, alarms, spare: Mutex::new(Vec::new()) })
     }
 
     /// Makes the mailboxes of so many connections before they come about. A connection without one could not be served, and taking it
@@ -160,6 +170,7 @@ fn run<H: Handler>(
     let mut sockets = Sockets::starting_at(socket.slot());
     sockets.insert(socket, handle);
     let mut driver = Driver::new(sockets, shared.clock, shared.observer.clone());
+    let mut alarm = Alarm::new(&shared.alarms, socket);
     session.open(shared.clock.now());
     let mut closed = None;
     let mut letters = VecDeque::new();
@@ -180,8 +191,15 @@ fn run<H: Handler>(
             gone.report = report;
             return;
         }
-        if driver.wait(&mut *session, mailbox.fd(), !idle || !letters.is_empty()) {
+        let until = if idle && letters.is_empty() {
+            alarm.set(session.deadline());
+            Until::Woken
+        } else {
+            Until::Now
+        };
+        if driver.wait(&mut *session, mailbox.fd(), until) {
             mailbox.take_all(&mut letters);
+            alarm.may_have_rung();
         }
         for letter in letters.drain(..) {
             let now = shared.clock.now();
