@@ -134,7 +134,7 @@ fn clients_one_after_another_need_the_slots_of_one_and_no_name_comes_twice() {
     assert!(bench.names.iter().all(|name| (7..9).contains(&name.slot())));
 }
 
-// X5, B11
+// B11
 #[test]
 fn whatever_is_said_of_an_earlier_client_does_not_concern_the_one_in_its_place() {
     let mut bench = Bench::new(2);
