@@ -67,17 +67,20 @@ impl<T> Agenda<T> {
         }
     }
 
+    #[inline]
     pub(crate) fn next_time(&self) -> Option<Timestamp> {
         let (_, key) = self.first;
         (key != NOTHING).then(|| time(key))
     }
 
     /// Takes the first thing, if it is due.
+    #[inline]
     pub(crate) fn take_due(&mut self, now: Timestamp) -> Option<(Timestamp, T)> {
+        if self.next_time()? > now { None } else { self.take_first() }
+    }
+
+    fn take_first(&mut self) -> Option<(Timestamp, T)> {
         let (place, key) = self.first;
-        if key == NOTHING || time(key) > now {
-            return None;
-        }
         let (entry, next) = if place == HEAP {
             (self.heap.pop()?, self.heap.peek())
         } else {

@@ -179,7 +179,7 @@ impl Network {
         loop {
             while let Some((_, arrival)) = self.arrivals.take_due(self.now) {
                 let (kind, numbers, bytes) = arrival.words();
-                self.trace.note(self.now, kind, &numbers, bytes);
+                self.trace.note(self.now, kind, numbers, bytes);
                 if self.calm {
                     self.arrive(arrival);
                 } else {
@@ -226,6 +226,7 @@ impl Network {
     }
 
     /// A socket for which a call may now do something that it could not do before.
+    #[inline]
     pub(crate) fn next_changed(&mut self) -> Option<(Descriptor, Owner)> {
         while let Some(descriptor) = self.changed.pop_front() {
             if let Some(socket) = self.socket_mut(descriptor) {

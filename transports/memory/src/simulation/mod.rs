@@ -102,6 +102,12 @@ impl<M: Machine> Seat<M> {
         deadline.map_or(Timestamp::NEVER, |deadline| self.clock.simulated(deadline))
     }
 
+    fn delay(&mut self, id: OpId, most: Duration, hits: &mut Hits) -> Duration {
+        let chance = self.lateness.span(most);
+        hits.late_completions += u64::from(!chance.is_zero());
+        chance + self.take_delay(id)
+    }
+
     fn take_delay(&mut self, id: OpId) -> Duration {
         let place = self.delayed.iter().position(|(delayed, _)| *delayed == id);
         place.map_or(Duration::ZERO, |place| self.delayed.swap_remove(place).1)
@@ -315,17 +321,20 @@ impl<M: Machine> Simulation<M> {
             let id = MachineId(number);
             self.seats[number as usize].called = false;
             let mut operation = None;
-            while let Some(output) = self.seats[number as usize].machine.poll() {
-                self.count_output(id, operation)?;
-                match output {
-                    Output::Event(event) => {
+            // The output is not moved as a whole: it may be large.
+            loop {
+                match self.seats[number as usize].machine.poll() {
+                    None => break,
+                    Some(Output::Event(event)) => {
+                        self.count_output(id, operation)?;
                         spoke = true;
                         see(now, id, Step::Event(event));
                     }
-                    Output::Submit(op) => {
+                    Some(Output::Submit(op)) => {
+                        self.count_output(id, operation)?;
                         operation = Some(op.id());
                         see(now, id, Step::Submitted(&op));
-                        self.network.trace.note(now, 16, &[u64::from(number), op.id().as_u64()], &[]);
+                        self.network.trace.note(now, 16, [u64::from(number), op.id().as_u64()], &[]);
                         self.submit(number, op);
                     }
                 }
@@ -347,7 +356,7 @@ impl<M: Machine> Simulation<M> {
             return;
         };
         self.fault_hits[fault.index()] += 1;
-        self.network.trace.note(self.network.now(), 18, &[u64::from(fault.number()), op.id().as_u64()], &[]);
+        self.network.trace.note(self.network.now(), 18, [u64::from(fault.number()), op.id().as_u64()], &[]);
         if self.network.recording().is_some() {
             let (host, text) = (Some(seat.host.index()), format!("{} {outcome}", op.kind().name()));
             self.network.note(Happening::Fault { host, text });
@@ -375,11 +384,29 @@ impl<M: Machine> Simulation<M> {
 
     fn deliver_one(&mut self, see: &mut impl FnMut(Timestamp, MachineId, Step<'_, M::Event>)) -> Option<MachineId> {
         let now = self.network.now();
-        let late = self.late.take_due(now).map(|(_, late)| late);
-        let (number, done) = late.or_else(|| self.next_completion())?;
+        if let Some((_, (number, done))) = self.late.take_due(now) {
+            return Some(self.hand_in(number, done, see));
+        }
+        while let Some((number, done)) = self.completions.pop_front() {
+            let delay = self.delay_of(number, done.id());
+            if delay.is_zero() {
+                return Some(self.hand_in(number, done, see));
+            }
+            self.late.add(now + delay, (number, done));
+        }
+        None
+    }
+
+    fn hand_in(
+        &mut self,
+        number: u32,
+        done: Completion,
+        see: &mut impl FnMut(Timestamp, MachineId, Step<'_, M::Event>),
+    ) -> MachineId {
+        let now = self.network.now();
         see(now, MachineId(number), Step::Completed(&done));
         let (outcome, bytes) = words(done.outcome());
-        self.network.trace.note(now, 17, &[u64::from(number), done.id().as_u64(), outcome], bytes);
+        self.network.trace.note(now, 17, [u64::from(number), done.id().as_u64(), outcome], bytes);
         let seat = &mut self.seats[number as usize];
         if let Some(faults) = &mut seat.faults {
             faults.completed(&done);
@@ -387,26 +414,14 @@ impl<M: Machine> Simulation<M> {
         let result = seat.machine.complete(seat.clock.local(now), done);
         debug_assert!(result.is_ok(), "an operation is completed once: {result:?}");
         self.was_called(number);
-        Some(MachineId(number))
+        MachineId(number)
     }
 
-    /// The next completion that neither a fault nor chance puts off.
-    fn next_completion(&mut self) -> Option<(u32, Completion)> {
+    /// How much later than it came about a completion is handed in: for a fault, and by chance.
+    fn delay_of(&mut self, number: u32, id: OpId) -> Duration {
         let most = self.network.config.completion_delay;
-        while let Some((number, done)) = self.completions.pop_front() {
-            let seat = &mut self.seats[number as usize];
-            if most.is_zero() && seat.delayed.is_empty() {
-                return Some((number, done));
-            }
-            let chance = seat.lateness.span(most);
-            self.network.hits.late_completions += u64::from(!chance.is_zero());
-            let delay = chance + seat.take_delay(done.id());
-            if delay.is_zero() {
-                return Some((number, done));
-            }
-            self.late.add(self.network.now() + delay, (number, done));
-        }
-        None
+        let seat = &mut self.seats[number as usize];
+        if most.is_zero() && seat.delayed.is_empty() { Duration::ZERO } else { seat.delay(id, most, &mut self.network.hits) }
     }
 
     /// Starts the operations that faults have kept from starting until now.
