@@ -418,6 +418,7 @@ impl<M: Machine> Simulation<M> {
     }
 
     /// How much later than it came about a completion is handed in: for a fault, and by chance.
+    #[inline]
     fn delay_of(&mut self, number: u32, id: OpId) -> Duration {
         let most = self.network.config.completion_delay;
         let seat = &mut self.seats[number as usize];
