@@ -164,12 +164,12 @@ impl Network {
 
     /// The connection is over.
     pub(crate) fn finish(&mut self, descriptor: Descriptor) {
-        self.forget_connection(descriptor);
         let Some(socket) = self.socket_mut(descriptor) else { return };
         (socket.receive_shut, socket.send_shut) = (true, true);
         if socket.orphan {
             return self.remove(descriptor);
         }
+        self.forget_connection(descriptor);
         self.changes(descriptor);
     }
 

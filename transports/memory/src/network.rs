@@ -177,7 +177,7 @@ impl Network {
     /// Moves time to `until` and lets arrive what is due by then, in order.
     pub fn advance(&mut self, until: Timestamp) {
         loop {
-            while let Some((_, arrival)) = self.arrivals.take_due(self.now) {
+            while let Some(arrival) = self.arrivals.take_due(self.now) {
                 let (kind, numbers, bytes) = arrival.words();
                 self.trace.note(self.now, kind, numbers, bytes);
                 if self.calm {

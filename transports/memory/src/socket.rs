@@ -268,6 +268,11 @@ impl Stream {
         self.unsent.len().saturating_add(in_flight)
     }
 
+    /// Something waits for room: bytes, or the FIN.
+    pub(crate) fn has_queued(&self) -> bool {
+        !self.unsent.is_empty() || self.fin == Fin::Queued
+    }
+
     /// A poll says so when a third of the send buffer is free, as on Linux, so that a writer is not woken for every acknowledgement.
     pub(crate) fn is_writable(&self) -> bool {
         self.buffered().saturating_mul(3) <= self.send_capacity.saturating_mul(2)

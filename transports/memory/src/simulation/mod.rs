@@ -13,7 +13,7 @@ use crate::chance::{Chance, Purpose};
 use crate::clock::Clock;
 use crate::config::{Hits, NetworkConfig};
 use crate::deadlines::Deadlines;
-use crate::faults::OperationFaults;
+use crate::faults::{InjectionId, OperationFaults};
 use crate::network::{HostId, Network};
 use crate::recording::Happening;
 use crate::scenario::Outcome;
@@ -102,6 +102,7 @@ impl<M: Machine> Seat<M> {
         deadline.map_or(Timestamp::NEVER, |deadline| self.clock.simulated(deadline))
     }
 
+    #[cold]
     fn delay(&mut self, id: OpId, most: Duration, hits: &mut Hits) -> Duration {
         let chance = self.lateness.span(most);
         hits.late_completions += u64::from(!chance.is_zero());
@@ -346,15 +347,22 @@ impl<M: Machine> Simulation<M> {
     }
 
     /// Starts an operation, or does to it what a fault says.
+    #[inline]
     fn submit(&mut self, number: u32, op: Op) {
         let seat = &mut self.seats[number as usize];
-        let fault = seat.faults.as_mut().and_then(|faults| faults.outcome_of(&op));
-        let Some((fault, outcome)) = fault else {
-            if let Some(done) = seat.sockets.submit(&mut self.network, op) {
-                self.completions.push_back((number, done));
-            }
-            return;
-        };
+        if let Some(faults) = &mut seat.faults
+            && let Some((fault, outcome)) = faults.outcome_of(&op)
+        {
+            return self.submit_faulty(number, op, fault, outcome);
+        }
+        if let Some(done) = seat.sockets.submit(&mut self.network, op) {
+            self.completions.push_back((number, done));
+        }
+    }
+
+    #[cold]
+    fn submit_faulty(&mut self, number: u32, op: Op, fault: InjectionId, outcome: Outcome) {
+        let seat = &mut self.seats[number as usize];
         self.fault_hits[fault.index()] += 1;
         self.network.trace.note(self.network.now(), 18, [u64::from(fault.number()), op.id().as_u64()], &[]);
         if self.network.recording().is_some() {
@@ -384,7 +392,7 @@ impl<M: Machine> Simulation<M> {
 
     fn deliver_one(&mut self, see: &mut impl FnMut(Timestamp, MachineId, Step<'_, M::Event>)) -> Option<MachineId> {
         let now = self.network.now();
-        if let Some((_, (number, done))) = self.late.take_due(now) {
+        if let Some((number, done)) = self.late.take_due(now) {
             return Some(self.hand_in(number, done, see));
         }
         while let Some((number, done)) = self.completions.pop_front() {
@@ -397,6 +405,7 @@ impl<M: Machine> Simulation<M> {
         None
     }
 
+    #[inline]
     fn hand_in(
         &mut self,
         number: u32,
@@ -428,7 +437,7 @@ impl<M: Machine> Simulation<M> {
     /// Starts the operations that faults have kept from starting until now.
     fn retry_parked(&mut self) {
         let now = self.network.now();
-        while let Some((_, (number, id))) = self.parked.take_due(now) {
+        while let Some((number, id)) = self.parked.take_due(now) {
             let done = self.seats[number as usize].sockets.unpark(&mut self.network, id);
             self.completions.extend(done.map(|done| (number, done)));
         }
