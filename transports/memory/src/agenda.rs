@@ -52,7 +52,6 @@ impl<T> Agenda<T> {
     fn add_to(&mut self, place: usize, at: Timestamp, what: T) {
         let key = Key::from(at.as_nanos()) << 64 | Key::from(self.added);
         self.added += 1;
-        let entry = Entry { key, what };
         if key < self.firsts[place] {
             self.firsts[place] = key;
             if key < self.first.1 {
@@ -60,10 +59,10 @@ impl<T> Agenda<T> {
             }
         }
         if place == HEAP {
-            self.heap.push(entry);
+            self.heap.push(Entry { key, what });
         } else {
             self.lasts[place] = at;
-            self.lanes[place].push_back(entry);
+            self.lanes[place].push_back(Entry { key, what });
         }
     }
 
