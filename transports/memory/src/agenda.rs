@@ -52,7 +52,6 @@ impl<T> Agenda<T> {
     fn add_to(&mut self, place: usize, at: Timestamp, what: T) {
         let key = Key::from(at.as_nanos()) << 64 | Key::from(self.added);
         self.added += 1;
-        let entry = Entry { key, what };
         if key < self.firsts[place] {
             self.firsts[place] = key;
             if key < self.first.1 {
@@ -60,24 +59,27 @@ impl<T> Agenda<T> {
             }
         }
         if place == HEAP {
-            self.heap.push(entry);
+            self.heap.push(Entry { key, what });
         } else {
             self.lasts[place] = at;
-            self.lanes[place].push_back(entry);
+            self.lanes[place].push_back(Entry { key, what });
         }
     }
 
+    #[inline]
     pub(crate) fn next_time(&self) -> Option<Timestamp> {
         let (_, key) = self.first;
         (key != NOTHING).then(|| time(key))
     }
 
     /// Takes the first thing, if it is due.
-    pub(crate) fn take_due(&mut self, now: Timestamp) -> Option<(Timestamp, T)> {
-        let (place, key) = self.first;
-        if key == NOTHING || time(key) > now {
-            return None;
-        }
+    #[inline]
+    pub(crate) fn take_due(&mut self, now: Timestamp) -> Option<T> {
+        if self.next_time()? > now { None } else { self.take_first() }
+    }
+
+    fn take_first(&mut self) -> Option<T> {
+        let (place, _) = self.first;
         let (entry, next) = if place == HEAP {
             (self.heap.pop()?, self.heap.peek())
         } else {
@@ -86,7 +88,7 @@ impl<T> Agenda<T> {
         };
         self.firsts[place] = next.map_or(NOTHING, |next| next.key);
         self.first = (0..=HEAP).map(|place| (place, self.firsts[place])).min_by_key(|(_, key)| *key)?;
-        Some((time(key), entry.what))
+        Some(entry.what)
     }
 }
 
@@ -94,7 +96,9 @@ impl<T> Agenda<T> {
     /// Forgets what is not to be kept.
     pub(crate) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
         let mut kept = Self { added: self.added, ..Self::default() };
-        while let Some((at, what)) = self.take_due(Timestamp::NEVER) {
+        while let Some(at) = self.next_time()
+            && let Some(what) = self.take_first()
+        {
             if keep(&what) {
                 kept.add(at, what);
             }
@@ -163,8 +167,7 @@ mod tests {
                 if take {
                     model.sort_unstable();
                     now = model[0].0;
-                    let (at, what) = agenda.take_due(Timestamp::from_nanos(now)).unwrap();
-                    prop_assert_eq!((at.as_nanos(), what), model.remove(0));
+                    prop_assert_eq!(agenda.take_due(Timestamp::from_nanos(now)), Some(model.remove(0).1));
                 }
             }
             model.sort_unstable();
@@ -173,7 +176,7 @@ mod tests {
                 if at > 0 {
                     prop_assert!(agenda.take_due(Timestamp::from_nanos(at - 1)).is_none());
                 }
-                prop_assert_eq!(agenda.take_due(Timestamp::NEVER), Some((Timestamp::from_nanos(at), number)));
+                prop_assert_eq!(agenda.take_due(Timestamp::NEVER), Some(number));
             }
             prop_assert!(agenda.next_time().is_none());
         }

@@ -236,7 +236,7 @@ impl Network {
         socket.state = State::SynSent;
         socket.error = None;
         socket.finished = false;
-        socket.stream.restart();
+        debug_assert!(socket.stream.is_new(), "an unconnected socket is new, or was disconnected");
         match there {
             Some(there) => {
                 socket.stream.there = there;

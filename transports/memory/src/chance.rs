@@ -43,7 +43,7 @@ impl Chance {
     /// The generator of this purpose for a pair: the way from one host to another, or a host's machine.
     pub(crate) fn between(seed: u64, purpose: Purpose, from: u64, to: u64) -> Self {
         let mut both = Trace::new();
-        both.note(Timestamp::ZERO, 255, &[from, to], &[]);
+        both.note(Timestamp::ZERO, 255, [from, to], &[]);
         Self::of_key(seed, purpose, both.hash())
     }
 

@@ -25,19 +25,23 @@ impl Default for Clock {
 
 impl Clock {
     /// What the clock tells at this time of the simulation.
+    #[inline]
     pub(crate) fn local(&self, now: Timestamp) -> Timestamp {
-        if self.is_right() {
-            return now;
-        }
+        if self.is_right() { now } else { self.wrong_local(now) }
+    }
+
+    fn wrong_local(&self, now: Timestamp) -> Timestamp {
         let passed = u128::from(now.saturating_since(self.since).as_nanos() as u64);
         self.then + nanos(passed * u128::from(self.rate) / u128::from(MILLION))
     }
 
     /// The first time of the simulation at which the clock tells this, or later.
+    #[inline]
     pub(crate) fn simulated(&self, local: Timestamp) -> Timestamp {
-        if self.is_right() || local == Timestamp::NEVER {
-            return local;
-        }
+        if self.is_right() || local == Timestamp::NEVER { local } else { self.wrong_simulated(local) }
+    }
+
+    fn wrong_simulated(&self, local: Timestamp) -> Timestamp {
         let ahead = u128::from(local.saturating_since(self.then).as_nanos() as u64);
         self.since + nanos((ahead * u128::from(MILLION)).div_ceil(u128::from(self.rate)))
     }
@@ -51,6 +55,7 @@ impl Clock {
         self.rate = MILLION.saturating_add_signed(i64::from(millionths)).max(1);
     }
 
+    #[inline]
     fn is_right(&self) -> bool {
         self.rate == MILLION && self.since == self.then
     }

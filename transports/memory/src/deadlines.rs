@@ -16,6 +16,7 @@ pub(crate) struct Deadlines {
 
 impl Deadlines {
     /// The machine's deadline is this now.
+    #[inline]
     pub(crate) fn set(&mut self, machine: u32, deadline: Timestamp) {
         let index = machine as usize;
         if self.entries.len() <= index {

@@ -7,7 +7,7 @@ use sansock::FaultKind;
 use crate::names::{Connection, Hold};
 use crate::network::{Descriptor, Network};
 use crate::segment::Segment;
-use crate::socket::{Fin, Phase, Socket, State};
+use crate::socket::{Fin, Phase, State};
 
 impl Network {
     /// Shuts down a direction, or both. Sending: the FIN follows what is queued. Receiving: what has arrived can still be read, then comes
@@ -156,23 +156,20 @@ impl Network {
 
     /// The connection is over, and this end closed first: its names rest.
     pub(crate) fn finish_in_time_wait(&mut self, descriptor: Descriptor) {
-        if let Some(Socket { host, local: Some(own), remote: Some(remote), hold: Some((_, hold)), .. }) = self.socket(descriptor)
-        {
-            let (host, own, remote, hold) = (*host, *own, *remote, *hold);
-            self.forget_connection(descriptor);
-            self.rest_names(host, own, remote, hold);
+        if !self.config.time_wait.is_zero() {
+            self.rest_names(descriptor);
         }
         self.finish(descriptor);
     }
 
     /// The connection is over.
     pub(crate) fn finish(&mut self, descriptor: Descriptor) {
-        self.forget_connection(descriptor);
         let Some(socket) = self.socket_mut(descriptor) else { return };
         (socket.receive_shut, socket.send_shut) = (true, true);
         if socket.orphan {
             return self.remove(descriptor);
         }
+        self.forget_connection(descriptor);
         self.changes(descriptor);
     }
 
@@ -186,21 +183,22 @@ impl Network {
     /// The socket is gone.
     pub(crate) fn remove(&mut self, descriptor: Descriptor) {
         self.forget_connection(descriptor);
-        if let Some(socket) = self.sockets.remove(descriptor.0)
-            && let Some((name, hold)) = socket.hold
-        {
-            self.names(socket.host).release(name, hold);
+        let Some(socket) = self.socket(descriptor) else { return };
+        let (host, hold) = (socket.host, socket.hold);
+        self.sockets.remove(descriptor.0);
+        if let Some((name, hold)) = hold {
+            self.names(host).release(name, hold);
         }
     }
 
     /// The socket is closed: its connection is no longer among those of the host, and neither is its port, unless the application chose it.
     fn forget_connection(&mut self, descriptor: Descriptor) {
         let Some(socket) = self.socket_mut(descriptor) else { return };
-        socket.state = State::Closed;
+        let before = std::mem::replace(&mut socket.state, State::Closed);
         socket.stream.recovery = None;
         let (host, names) = (socket.host, socket.local.zip(socket.remote));
         let released = if socket.keeps_port { None } else { socket.hold.take() };
-        if let Some((own, remote)) = names {
+        if let Some((own, remote)) = names.filter(|_| before != State::Closed) {
             self.names(host).disconnect(own, remote, Connection::Socket(descriptor));
         }
         if let Some((name, hold)) = released {

@@ -11,7 +11,7 @@ impl Network {
     /// depend on which hosts were added before it. A host is named before it sends anything; no two hosts have the same name.
     pub fn name_host(&mut self, host: HostId, name: &str) {
         let mut hash = Trace::new();
-        hash.note(Timestamp::ZERO, 0, &[], name.as_bytes());
+        hash.note(Timestamp::ZERO, 0, [], name.as_bytes());
         let named = &mut self.hosts[host.index()];
         name.clone_into(&mut named.name);
         named.key = hash.hash();

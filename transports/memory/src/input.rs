@@ -220,7 +220,7 @@ impl Network {
         if writable {
             stream.blocked = false;
         }
-        let (state, over) = (socket.state, stream.fin_is_acknowledged());
+        let (state, over, waits) = (socket.state, stream.fin_is_acknowledged(), stream.has_queued());
         if writable {
             self.changes(to);
         }
@@ -232,7 +232,8 @@ impl Network {
             State::FinWait1 if over => self.begin_second_wait(to),
             State::Closing if over => self.finish_in_time_wait(to),
             State::LastAck if over => self.finish(to),
-            _ => self.flush(to),
+            _ if waits => self.flush(to),
+            _ => {}
         }
     }
 

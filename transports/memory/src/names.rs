@@ -2,6 +2,7 @@
 //! in TIME_WAIT.
 
 use std::collections::hash_map::Entry;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use rustc_hash::FxHashMap;
@@ -14,13 +15,29 @@ use crate::socket::Family;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
     /// By address and port.
-    addresses: FxHashMap<SocketAddr, Holders>,
+    addresses: FxHashMap<Name, Holders>,
     /// By port, all addresses together.
     ports: FxHashMap<(Family, u16), Holders>,
-    listeners: FxHashMap<SocketAddr, Descriptor>,
+    listeners: FxHashMap<Name, Descriptor>,
     /// By the own and the peer's name.
-    connections: FxHashMap<(SocketAddr, SocketAddr), Connection>,
+    connections: FxHashMap<(Name, Name), Connection>,
     last_port: u16,
+}
+
+/// An address and a port as a key: hashed in whole words. The bytes of a [`SocketAddr`] one by one would take most of the time here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Name(SocketAddr);
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        match self.0 {
+            SocketAddr::V4(name) => hasher.write_u64(u64::from(name.ip().to_bits()) << 16 | u64::from(name.port())),
+            SocketAddr::V6(name) => {
+                hasher.write_u128(name.ip().to_bits());
+                hasher.write_u64(u64::from(name.scope_id()) << 16 | u64::from(name.port()));
+            }
+        }
+    }
 }
 
 /// How a socket holds its name.
@@ -67,12 +84,12 @@ impl Names {
     }
 
     pub(crate) fn hold(&mut self, name: SocketAddr, hold: Hold) {
-        self.addresses.entry(name).or_default().change(hold, |count| count + 1);
+        self.addresses.entry(Name(name)).or_default().change(hold, |count| count + 1);
         self.ports.entry(port_of(name)).or_default().change(hold, |count| count + 1);
     }
 
     pub(crate) fn release(&mut self, name: SocketAddr, hold: Hold) {
-        release(self.addresses.entry(name), hold);
+        release(self.addresses.entry(Name(name)), hold);
         release(self.ports.entry(port_of(name)), hold);
     }
 
@@ -92,26 +109,26 @@ impl Names {
         self.find_port(range, |names, port| {
             let own = SocketAddr::new(ip, port);
             names.ports.get(&port_of(own)).is_none_or(|holders| holders.bound == 0)
-                && names.connections.get(&(own, remote)).is_none_or(|connection| may_replace(*connection))
+                && names.connections.get(&(Name(own), Name(remote))).is_none_or(|connection| may_replace(*connection))
         })
     }
 
     pub(crate) fn listen(&mut self, name: SocketAddr, listener: Descriptor) {
-        self.listeners.insert(name, listener);
+        self.listeners.insert(Name(name), listener);
     }
 
     pub(crate) fn stop_listening(&mut self, name: SocketAddr) {
-        self.listeners.remove(&name);
+        self.listeners.remove(&Name(name));
     }
 
     /// Who listens at this address, or at any.
     pub(crate) fn listener(&self, to: SocketAddr) -> Option<Descriptor> {
         let any = SocketAddr::new(unspecified(Family::of(to.ip())), to.port());
-        self.listeners.get(&to).or_else(|| self.listeners.get(&any)).copied()
+        self.listeners.get(&Name(to)).or_else(|| self.listeners.get(&Name(any))).copied()
     }
 
     pub(crate) fn connection(&self, own: SocketAddr, remote: SocketAddr) -> Option<Connection> {
-        self.connections.get(&(own, remote)).copied()
+        self.connections.get(&(Name(own), Name(remote))).copied()
     }
 
     /// There is this connection now; a name that rested does so no longer.
@@ -119,9 +136,11 @@ impl Names {
         self.replace(own, remote, Connection::Socket(socket));
     }
 
-    /// The connection has ended, and its name rests.
-    pub(crate) fn rest(&mut self, own: SocketAddr, remote: SocketAddr, rest: Rest) {
-        self.hold(own, rest.hold);
+    /// The connection has ended, and its name rests: held as its socket held it, or as one more if the socket holds on to it.
+    pub(crate) fn rest(&mut self, own: SocketAddr, remote: SocketAddr, rest: Rest, beside_socket: bool) {
+        if beside_socket {
+            self.hold(own, rest.hold);
+        }
         self.replace(own, remote, Connection::TimeWait(rest));
     }
 
@@ -134,7 +153,7 @@ impl Names {
 
     /// Removes the connection, if it is this one.
     pub(crate) fn disconnect(&mut self, own: SocketAddr, remote: SocketAddr, connection: Connection) -> bool {
-        match self.connections.entry((own, remote)) {
+        match self.connections.entry((Name(own), Name(remote))) {
             Entry::Occupied(entry) if *entry.get() == connection => {
                 entry.remove();
                 true
@@ -144,7 +163,7 @@ impl Names {
     }
 
     fn replace(&mut self, own: SocketAddr, remote: SocketAddr, connection: Connection) {
-        if let Some(Connection::TimeWait(rest)) = self.connections.insert((own, remote), connection) {
+        if let Some(Connection::TimeWait(rest)) = self.connections.insert((Name(own), Name(remote)), connection) {
             self.release(own, rest.hold);
         }
     }
@@ -155,7 +174,7 @@ impl Names {
             return self.ports.get(&port_of(name)).copied().unwrap_or_default();
         }
         let any = SocketAddr::new(unspecified(Family::of(name.ip())), name.port());
-        let [own, any] = [name, any].map(|name| self.addresses.get(&name).copied().unwrap_or_default());
+        let [own, any] = [name, any].map(|name| self.addresses.get(&Name(name)).copied().unwrap_or_default());
         Holders {
             all: own.all + any.all,
             exclusive: own.exclusive + any.exclusive,
@@ -220,5 +239,72 @@ pub(crate) const fn loopback(family: Family) -> IpAddr {
     match family {
         Family::V4 => IpAddr::V4(Ipv4Addr::LOCALHOST),
         Family::V6 => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddrV6;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Few of each kind, so that some are the same, and some differ in one part.
+    fn names() -> impl Strategy<Value = SocketAddr> {
+        let v4 = (0..3_u8, 1..3_u16).prop_map(|(ip, port)| SocketAddr::from(([0, 0, 0, ip], port)));
+        let v6 = (0..3_u128, 1..3_u16, 0..2_u32, 0..2_u32)
+            .prop_map(|(ip, port, flow, scope)| SocketAddrV6::new(Ipv6Addr::from(ip), port, flow, scope).into());
+        prop_oneof![v4, v6]
+    }
+
+    fn includes(wide: SocketAddr, name: SocketAddr) -> bool {
+        wide == name || wide == SocketAddr::new(unspecified(Family::of(name.ip())), name.port())
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_conflicts_with_those_that_hold_it_or_one_that_includes_it(
+            held in prop::collection::vec((names(), any::<[bool; 3]>(), any::<bool>()), 0..20), name in names(), exclusive: bool
+        ) {
+            let mut own = Names::default();
+            let mut model = Vec::new();
+            for (name, [exclusive, listening, bound], released) in held {
+                let hold = Hold { exclusive, listening, bound };
+                own.hold(name, hold);
+                if released {
+                    own.release(name, hold);
+                } else {
+                    model.push((name, hold));
+                }
+            }
+            let unspecified = name.ip().is_unspecified();
+            let same_port = |other: SocketAddr| port_of(other) == port_of(name);
+            let expected = model.iter().any(|(other, hold)| {
+                let meets = if unspecified { same_port(*other) } else { includes(*other, name) };
+                meets && (exclusive || hold.exclusive || hold.listening)
+            });
+            prop_assert_eq!(own.conflict(name, Hold { exclusive, ..Hold::default() }, None), expected);
+        }
+
+        #[test]
+        fn a_connection_is_found_by_both_of_its_names_and_by_no_others(
+            all in prop::collection::vec((names(), names(), any::<bool>()), 0..20), own in names(), remote in names()
+        ) {
+            let (mut names, mut model) = (Names::default(), Vec::new());
+            for (number, (own, remote, ends)) in all.into_iter().enumerate() {
+                let socket = Descriptor(slotmap::KeyData::from_ffi(number as u64 | 1 << 32).into());
+                names.connect(own, remote, socket);
+                model.retain(|(names, _)| *names != (own, remote));
+                if ends {
+                    prop_assert!(!names.disconnect(own, remote, Connection::Socket(Descriptor::none())));
+                    prop_assert!(names.disconnect(own, remote, Connection::Socket(socket)));
+                } else {
+                    model.push(((own, remote), socket));
+                }
+            }
+            let expected = model.iter().find(|(names, _)| *names == (own, remote));
+            prop_assert_eq!(names.connection(own, remote), expected.map(|(_, socket)| Connection::Socket(*socket)));
+        }
     }
 }

@@ -11,11 +11,11 @@ use crate::agenda::Agenda;
 use crate::chance::{Chance, Purpose};
 use crate::config::{Hits, NetworkConfig};
 use crate::links::Path;
-use crate::names::{Hold, Names, Rest};
+use crate::names::{Names, Rest};
 use crate::pieces::Gathering;
 use crate::recording::Recording;
 use crate::segment::Arrival;
-use crate::socket::{Owner, Socket};
+use crate::socket::{Owner, Socket, State};
 use crate::trace::Trace;
 
 /// A host of a network.
@@ -177,9 +177,9 @@ impl Network {
     /// Moves time to `until` and lets arrive what is due by then, in order.
     pub fn advance(&mut self, until: Timestamp) {
         loop {
-            while let Some((_, arrival)) = self.arrivals.take_due(self.now) {
+            while let Some(arrival) = self.arrivals.take_due(self.now) {
                 let (kind, numbers, bytes) = arrival.words();
-                self.trace.note(self.now, kind, &numbers, bytes);
+                self.trace.note(self.now, kind, numbers, bytes);
                 if self.calm {
                     self.arrive(arrival);
                 } else {
@@ -226,6 +226,7 @@ impl Network {
     }
 
     /// A socket for which a call may now do something that it could not do before.
+    #[inline]
     pub(crate) fn next_changed(&mut self) -> Option<(Descriptor, Owner)> {
         while let Some(descriptor) = self.changed.pop_front() {
             if let Some(socket) = self.socket_mut(descriptor) {
@@ -248,15 +249,21 @@ impl Network {
         }
     }
 
-    /// The connection's names rest in TIME_WAIT.
-    pub(crate) fn rest_names(&mut self, host: HostId, own: SocketAddr, remote: SocketAddr, hold: Hold) {
-        if self.config.time_wait.is_zero() {
-            return;
+    /// The names of the socket's connection rest in TIME_WAIT; it is closed, and holds its own one only if it is to keep it.
+    pub(crate) fn rest_names(&mut self, descriptor: Descriptor) {
+        let since = self.now;
+        let Some(socket) = self.socket_mut(descriptor) else { return };
+        let (Some(remote), Some((own, hold))) = (socket.remote, socket.hold) else { return };
+        debug_assert_eq!(socket.local, Some(own), "a connection has the name that its socket holds");
+        socket.state = State::Closed;
+        let (host, keeps) = (socket.host, socket.keeps_port);
+        if !keeps {
+            socket.hold = None;
         }
         self.hits.time_waits += 1;
-        let rest = Rest { since: self.now, hold };
-        self.names(host).rest(own, remote, rest);
-        self.resting.push_back((self.now + self.config.time_wait, Resting::Names { host, own, remote, rest }));
+        let rest = Rest { since, hold };
+        self.names(host).rest(own, remote, rest, keeps);
+        self.resting.push_back((since + self.config.time_wait, Resting::Names { host, own, remote, rest }));
     }
 
     /// The closed socket waits for its peer's FIN, but not for ever.

@@ -7,7 +7,7 @@ use sansock::Timestamp;
 
 use crate::network::{Descriptor, HostId, Network};
 use crate::segment::{Arrival, Segment};
-use crate::socket::{Fin, State};
+use crate::socket::{Fin, Socket, State};
 
 /// The first SYN is sent again after this time (RFC 6298: the initial time-out).
 const SYN_TIMEOUT: Duration = Duration::from_secs(1);
@@ -159,17 +159,14 @@ impl Network {
         }
         None
     }
+}
 
-    /// The application has read. The peer is told if it knows of half a buffer at most, and of half of what there is: Linux's rule
-    /// against silly windows.
-    pub(crate) fn open_window(&mut self, descriptor: Descriptor) {
-        let Some(socket) = self.socket(descriptor) else { return };
-        let stream = &socket.stream;
-        let known = stream.advertised.saturating_sub(stream.received);
-        let now = stream.edge().saturating_sub(stream.received);
-        let expects_more = matches!(socket.state, State::Established | State::FinWait1 | State::FinWait2);
-        if expects_more && known.saturating_mul(2) <= stream.receive_capacity as u64 && now >= known.saturating_mul(2) {
-            self.owe(descriptor);
-        }
-    }
+/// The application has read. The peer is told if it knows of half a buffer at most, and of half of what there is: Linux's rule against
+/// silly windows.
+pub(crate) fn is_to_tell_window(socket: &Socket) -> bool {
+    let stream = &socket.stream;
+    let known = stream.advertised.saturating_sub(stream.received);
+    let now = stream.edge().saturating_sub(stream.received);
+    let expects_more = matches!(socket.state, State::Established | State::FinWait1 | State::FinWait2);
+    expects_more && known.saturating_mul(2) <= stream.receive_capacity as u64 && now >= known.saturating_mul(2)
 }

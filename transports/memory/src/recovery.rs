@@ -51,7 +51,7 @@ impl Network {
             Loss::HostDown => &mut self.hits.lost_at_hosts_down,
         } += 1;
         let (kind, numbers, bytes) = arrival.words();
-        self.trace.note(self.now, kind | LOST, &numbers, bytes);
+        self.trace.note(self.now, kind | LOST, numbers, bytes);
         self.record_loss(&arrival, why.sentence());
         let Arrival { from, to, window, acknowledged, segment, .. } = arrival;
         match segment {

@@ -249,6 +249,18 @@ impl Stream {
         self.timers = old.timers;
     }
 
+    /// Nothing of a connection is there.
+    pub(crate) fn is_new(&self) -> bool {
+        self.peer.is_none()
+            && self.parent.is_none()
+            && (self.retries, self.blocked, self.fin) == (0, false, Fin::None)
+            && (self.sent, self.acknowledged, self.limit) == (0, 0, 0)
+            && (self.received, self.advertised) == (0, 0)
+            && self.unsent.is_empty()
+            && self.incoming.is_empty()
+            && self.recovery.is_none()
+    }
+
     /// The number of the next timer.
     pub(crate) const fn next_timer(&mut self) -> u32 {
         self.timers = self.timers.wrapping_add(1);
@@ -266,6 +278,11 @@ impl Stream {
     pub(crate) fn buffered(&self) -> usize {
         let in_flight = usize::try_from(self.sent - self.acknowledged.min(self.sent)).unwrap_or(usize::MAX);
         self.unsent.len().saturating_add(in_flight)
+    }
+
+    /// Something waits for room: bytes, or the FIN.
+    pub(crate) fn has_queued(&self) -> bool {
+        !self.unsent.is_empty() || self.fin == Fin::Queued
     }
 
     /// A poll says so when a third of the send buffer is free, as on Linux, so that a writer is not woken for every acknowledgement.

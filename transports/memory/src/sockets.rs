@@ -139,8 +139,10 @@ impl Sockets {
 
     pub(crate) fn retry_named(&mut self, network: &mut Network, name: SocketId, mut done: impl FnMut(Completion)) {
         let Some(entry) = self.entries.get_mut(&name) else { return };
-        if let Some(op) = entry.recv.take() {
-            self.recv(network, op).into_iter().for_each(&mut done);
+        if let Some(op) = entry.recv.take()
+            && let Some(received) = entry.recv(network, &mut self.limits, op)
+        {
+            done(received);
         }
         if !self.accepts.is_empty() {
             for op in self.accepts.remove(&name).unwrap_or_default() {
@@ -227,21 +229,10 @@ impl Sockets {
     }
 
     fn recv(&mut self, network: &mut Network, op: RecvOp) -> Option<Completion> {
-        let Some(entry) = self.entries.get_mut(&op.socket()) else {
-            return Some(op.failed(FaultKind::BadDescriptor.into()));
-        };
-        let most = limit(&self.limits, op.id()).map_or(op.max(), |most| most.min(op.max()));
-        let received = network.recv(entry.descriptor, most);
-        if received == Err(CallError::WouldBlock) {
-            entry.recv = Some(op);
-            return None;
+        match self.entries.get_mut(&op.socket()) {
+            Some(entry) => entry.recv(network, &mut self.limits, op),
+            None => Some(op.failed(FaultKind::BadDescriptor.into())),
         }
-        self.forget_limit(op.id());
-        Some(match received {
-            Ok(Received::Data(data)) => op.data(data),
-            Ok(Received::Eof) => op.eof(),
-            Err(error) => op.failed(fault(error)),
-        })
     }
 
     fn send(&mut self, network: &mut Network, op: SendOp) -> Option<Completion> {
@@ -252,23 +243,17 @@ impl Sockets {
             self.sends.insert(op.socket(), op);
             return None;
         }
-        self.forget_limit(op.id());
+        forget_limit(&mut self.limits, op.id());
         Some(match sent {
             Ok(count) => op.sent(count),
             Err(error) => op.failed(fault(error)),
         })
     }
 
-    fn forget_limit(&mut self, id: OpId) {
-        if !self.limits.is_empty() {
-            self.limits.remove(&id);
-        }
-    }
-
     fn cancel(&mut self, target: OpId) -> Option<Completion> {
         let cancelled = Fault::from(FaultKind::Cancelled);
         let name = target.socket();
-        self.forget_limit(target);
+        forget_limit(&mut self.limits, target);
         if let Some(place) = self.parked.iter().position(|op| op.id() == target) {
             return Some(fail(self.parked.swap_remove(place), FaultKind::Cancelled));
         }
@@ -296,6 +281,25 @@ impl Sockets {
     }
 }
 
+impl Entry {
+    fn recv(&mut self, network: &mut Network, limits: &mut FxHashMap<OpId, usize>, op: RecvOp) -> Option<Completion> {
+        let most = limit(limits, op.id()).map_or(op.max(), |most| most.min(op.max()));
+        let received = match network.recv(self.descriptor, most) {
+            Err(CallError::WouldBlock) => {
+                self.recv = Some(op);
+                return None;
+            }
+            received => received,
+        };
+        forget_limit(limits, op.id());
+        Some(match received {
+            Ok(Received::Data(data)) => op.data(data),
+            Ok(Received::Eof) => op.eof(),
+            Err(error) => op.failed(fault(error)),
+        })
+    }
+}
+
 /// The options that mean something here. The others change nothing that a simulated network has, which is no refusal.
 fn set_options(network: &mut Network, descriptor: Descriptor, options: &SocketOptions) {
     let bytes = |size: u32| usize::try_from(size).unwrap_or(usize::MAX);
@@ -312,6 +316,12 @@ fn set_options(network: &mut Network, descriptor: Descriptor, options: &SocketOp
 
 fn limit(limits: &FxHashMap<OpId, usize>, id: OpId) -> Option<usize> {
     if limits.is_empty() { None } else { limits.get(&id).copied() }
+}
+
+fn forget_limit(limits: &mut FxHashMap<OpId, usize>, id: OpId) {
+    if !limits.is_empty() {
+        limits.remove(&id);
+    }
 }
 
 /// A vectored send of at most so many bytes: one call a chunk, until one is short.

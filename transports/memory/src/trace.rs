@@ -24,23 +24,29 @@ impl Trace {
         self.0
     }
 
-    pub(crate) fn note(&mut self, now: Timestamp, kind: u8, numbers: &[u64], bytes: &[u8]) {
+    #[inline]
+    pub(crate) fn note<const COUNT: usize>(&mut self, now: Timestamp, kind: u8, numbers: [u64; COUNT], bytes: &[u8]) {
         self.word(now.as_nanos());
         self.word(u64::from(kind) | (bytes.len() as u64) << 8);
         for number in numbers {
-            self.word(*number);
+            self.word(number);
         }
+        if !bytes.is_empty() {
+            self.bytes(bytes);
+        }
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
         let (words, last) = bytes.as_chunks::<8>();
         for word in words {
             self.word(u64::from_le_bytes(*word));
         }
         if !last.is_empty() {
-            let mut word = [0; 8];
-            word[..last.len()].copy_from_slice(last);
-            self.word(u64::from_le_bytes(word));
+            self.word(last.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)));
         }
     }
 
+    #[inline]
     const fn word(&mut self, word: u64) {
         let product = (self.0 ^ word) as u128 * MULTIPLIER as u128;
         self.0 = product as u64 ^ (product >> 64) as u64;
@@ -53,19 +59,19 @@ mod tests {
 
     #[test]
     fn every_part_of_a_happening_counts_and_the_algorithm_stays_as_it_is() {
-        let hash = |now, kind, numbers: &[u64], bytes: &[u8]| {
+        fn hash<const COUNT: usize>(now: u64, kind: u8, numbers: [u64; COUNT], bytes: &[u8]) -> u64 {
             let mut trace = Trace::new();
             trace.note(Timestamp::from_nanos(now), kind, numbers, bytes);
             trace.hash()
-        };
-        let one = hash(1, 2, &[3], b"four and five");
+        }
+        let one = hash(1, 2, [3], b"four and five");
         for other in [
-            hash(2, 2, &[3], b"four and five"),
-            hash(1, 3, &[3], b"four and five"),
-            hash(1, 2, &[4], b"four and five"),
-            hash(1, 2, &[3, 0], b"four and five"),
-            hash(1, 2, &[3], b"four and fivf"),
-            hash(1, 2, &[3], b"four and five\0"),
+            hash(2, 2, [3], b"four and five"),
+            hash(1, 3, [3], b"four and five"),
+            hash(1, 2, [4], b"four and five"),
+            hash(1, 2, [3, 0], b"four and five"),
+            hash(1, 2, [3], b"four and fivf"),
+            hash(1, 2, [3], b"four and five\0"),
         ] {
             assert_ne!(one, other);
         }

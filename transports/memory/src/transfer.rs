@@ -5,6 +5,7 @@ use sansock::FaultKind;
 
 use crate::calls::{CallError, Received};
 use crate::network::{Descriptor, Network};
+use crate::output::is_to_tell_window;
 use crate::socket::State;
 
 impl Network {
@@ -77,7 +78,9 @@ impl Network {
         self.hits.short_receives += u64::from(short);
         let Some(socket) = self.sockets.get_mut(descriptor.0) else { return Err(FaultKind::BadDescriptor.into()) };
         let data = socket.stream.incoming.pop(count, &mut self.gathering);
-        self.open_window(descriptor);
+        if is_to_tell_window(socket) {
+            self.owe(descriptor);
+        }
         Ok(Received::Data(data))
     }
 }

@@ -1,5 +1,6 @@
 //! Machines on hosts of one network, in one virtual time.
 
+mod operations;
 mod upsets;
 
 use std::collections::VecDeque;
@@ -15,9 +16,7 @@ use crate::config::{Hits, NetworkConfig};
 use crate::deadlines::Deadlines;
 use crate::faults::OperationFaults;
 use crate::network::{HostId, Network};
-use crate::recording::Happening;
-use crate::scenario::Outcome;
-use crate::sockets::{Sockets, fail};
+use crate::sockets::Sockets;
 
 /// So many outputs and time-outs at one instant of virtual time are a spin, unless [`Simulation::limit_outputs`] says otherwise.
 const OUTPUTS_PER_INSTANT: u32 = 1_000_000;
@@ -100,11 +99,6 @@ impl<M: Machine> Seat<M> {
     fn deadline(&self) -> Timestamp {
         let deadline = self.machine.deadline().filter(|_| !self.down);
         deadline.map_or(Timestamp::NEVER, |deadline| self.clock.simulated(deadline))
-    }
-
-    fn take_delay(&mut self, id: OpId) -> Duration {
-        let place = self.delayed.iter().position(|(delayed, _)| *delayed == id);
-        place.map_or(Duration::ZERO, |place| self.delayed.swap_remove(place).1)
     }
 }
 
@@ -315,17 +309,20 @@ impl<M: Machine> Simulation<M> {
             let id = MachineId(number);
             self.seats[number as usize].called = false;
             let mut operation = None;
-            while let Some(output) = self.seats[number as usize].machine.poll() {
-                self.count_output(id, operation)?;
-                match output {
-                    Output::Event(event) => {
+            // The output is not moved as a whole: it may be large.
+            loop {
+                match self.seats[number as usize].machine.poll() {
+                    None => break,
+                    Some(Output::Event(event)) => {
+                        self.count_output(id, operation)?;
                         spoke = true;
                         see(now, id, Step::Event(event));
                     }
-                    Output::Submit(op) => {
+                    Some(Output::Submit(op)) => {
+                        self.count_output(id, operation)?;
                         operation = Some(op.id());
                         see(now, id, Step::Submitted(&op));
-                        self.network.trace.note(now, 16, &[u64::from(number), op.id().as_u64()], &[]);
+                        self.network.trace.note(now, 16, [u64::from(number), op.id().as_u64()], &[]);
                         self.submit(number, op);
                     }
                 }
@@ -336,97 +333,6 @@ impl<M: Machine> Simulation<M> {
         Ok(spoke)
     }
 
-    /// Starts an operation, or does to it what a fault says.
-    fn submit(&mut self, number: u32, op: Op) {
-        let seat = &mut self.seats[number as usize];
-        let fault = seat.faults.as_mut().and_then(|faults| faults.outcome_of(&op));
-        let Some((fault, outcome)) = fault else {
-            if let Some(done) = seat.sockets.submit(&mut self.network, op) {
-                self.completions.push_back((number, done));
-            }
-            return;
-        };
-        self.fault_hits[fault.index()] += 1;
-        self.network.trace.note(self.network.now(), 18, &[u64::from(fault.number()), op.id().as_u64()], &[]);
-        if self.network.recording().is_some() {
-            let (host, text) = (Some(seat.host.index()), format!("{} {outcome}", op.kind().name()));
-            self.network.note(Happening::Fault { host, text });
-        }
-        let now = self.network.now();
-        let done = match outcome {
-            Outcome::Short(most) => seat.sockets.submit_short(&mut self.network, op, most),
-            Outcome::WouldBlock(span) => {
-                self.parked.add(now + span, (number, op.id()));
-                seat.sockets.park(op);
-                None
-            }
-            Outcome::Delay(span) => {
-                seat.delayed.push((op.id(), span));
-                seat.sockets.submit(&mut self.network, op)
-            }
-            Outcome::Error(kind) => Some(fail(op, kind)),
-            Outcome::Reset => {
-                seat.sockets.reset(&mut self.network, op.socket());
-                seat.sockets.submit(&mut self.network, op)
-            }
-        };
-        self.completions.extend(done.map(|done| (number, done)));
-    }
-
-    fn deliver_one(&mut self, see: &mut impl FnMut(Timestamp, MachineId, Step<'_, M::Event>)) -> Option<MachineId> {
-        let now = self.network.now();
-        let late = self.late.take_due(now).map(|(_, late)| late);
-        let (number, done) = late.or_else(|| self.next_completion())?;
-        see(now, MachineId(number), Step::Completed(&done));
-        let (outcome, bytes) = words(done.outcome());
-        self.network.trace.note(now, 17, &[u64::from(number), done.id().as_u64(), outcome], bytes);
-        let seat = &mut self.seats[number as usize];
-        if let Some(faults) = &mut seat.faults {
-            faults.completed(&done);
-        }
-        let result = seat.machine.complete(seat.clock.local(now), done);
-        debug_assert!(result.is_ok(), "an operation is completed once: {result:?}");
-        self.was_called(number);
-        Some(MachineId(number))
-    }
-
-    /// The next completion that neither a fault nor chance puts off.
-    fn next_completion(&mut self) -> Option<(u32, Completion)> {
-        let most = self.network.config.completion_delay;
-        while let Some((number, done)) = self.completions.pop_front() {
-            let seat = &mut self.seats[number as usize];
-            if most.is_zero() && seat.delayed.is_empty() {
-                return Some((number, done));
-            }
-            let chance = seat.lateness.span(most);
-            self.network.hits.late_completions += u64::from(!chance.is_zero());
-            let delay = chance + seat.take_delay(done.id());
-            if delay.is_zero() {
-                return Some((number, done));
-            }
-            self.late.add(self.network.now() + delay, (number, done));
-        }
-        None
-    }
-
-    /// Starts the operations that faults have kept from starting until now.
-    fn retry_parked(&mut self) {
-        let now = self.network.now();
-        while let Some((_, (number, id))) = self.parked.take_due(now) {
-            let done = self.seats[number as usize].sockets.unpark(&mut self.network, id);
-            self.completions.extend(done.map(|done| (number, done)));
-        }
-    }
-
-    /// Tries again what waits for sockets for which something has changed.
-    fn retry_changed(&mut self) {
-        while let Some((_, owner)) = self.network.next_changed() {
-            let sockets = &mut self.seats[owner.machine as usize].sockets;
-            let completions = &mut self.completions;
-            sockets.retry_named(&mut self.network, owner.name, |done| completions.push_back((owner.machine, done)));
-        }
-    }
-
     fn was_called(&mut self, number: u32) {
         if self.seats[number as usize].down {
             return;
@@ -434,15 +340,5 @@ impl<M: Machine> Simulation<M> {
         if !std::mem::replace(&mut self.seats[number as usize].called, true) {
             self.called.push_back(number);
         }
-    }
-}
-
-/// What an outcome is, for the trace. The bytes of received data were noted when they arrived.
-fn words(outcome: &sansock::Outcome) -> (u64, &[u8]) {
-    match outcome {
-        sansock::Outcome::Data(data) => (data.len() as u64, &[]),
-        sansock::Outcome::Sent(count) => (*count as u64, &[]),
-        sansock::Outcome::Failed(fault) => (0, fault.kind().sentence().as_bytes()),
-        other => (0, other.name().as_bytes()),
     }
 }

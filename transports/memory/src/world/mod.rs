@@ -351,7 +351,7 @@ impl<S: Service + 'static> World<S> {
         while let Some(host) = self.script.next_due(now, &mut self.simulation, &mut self.residents) {
             self.start(host)?;
         }
-        let Some((_, (host, life, errand))) = self.errands.take_due(now) else { return Ok(()) };
+        let Some((host, life, errand)) = self.errands.take_due(now) else { return Ok(()) };
         let Resident { name, machine, life: present, .. } = &self.residents[host];
         if !present.is(life) {
             return Ok(());

@@ -37,6 +37,27 @@ fn after_a_refusal_was_told_the_socket_can_connect_again() {
 }
 
 #[test]
+fn a_connection_that_was_reset_before_the_connect_was_told_leaves_nothing_to_the_next_one() {
+    let mut world = world();
+    let (listener, address) = world.listener(8);
+    let client = world.connecting(address);
+    world.settle();
+    let (server, _) = world.network.accept(listener).unwrap();
+    assert_eq!(world.send(server, b"never read"), Ok(10));
+    world.settle();
+    world.network.close(server, true);
+    world.settle();
+    assert_eq!(world.network.connect(client, address), fault(FaultKind::ConnectionReset));
+    assert_eq!(world.network.connect(client, address), Err(CallError::WouldBlock));
+    world.settle();
+    assert_eq!(world.network.connect(client, address), Ok(()));
+    let (server, _) = world.network.accept(listener).unwrap();
+    assert_eq!(world.send(server, b"anew"), Ok(4));
+    world.settle();
+    assert_eq!(world.recv(client).unwrap(), "anew");
+}
+
+#[test]
 fn an_address_that_no_host_has_is_unreachable() {
     let mut world = world();
     let client = world.socket();

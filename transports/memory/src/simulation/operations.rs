@@ -1,0 +1,179 @@
+//! Operations of machines: how they start, and how their completions are handed in.
+
+use std::time::Duration;
+
+use sansock::{Completion, Machine, Op, OpId, Outcome, Timestamp};
+
+use super::{MachineId, Seat, Simulation, Step};
+use crate::config::Hits;
+use crate::faults::InjectionId;
+use crate::recording::Happening;
+use crate::scenario;
+use crate::socket::Owner;
+use crate::sockets::fail;
+
+impl<M: Machine> Simulation<M> {
+    /// Starts an operation, or does to it what a fault says.
+    #[inline]
+    pub(super) fn submit(&mut self, number: u32, op: Op) {
+        let seat = &mut self.seats[number as usize];
+        if let Some(faults) = &mut seat.faults
+            && let Some((fault, outcome)) = faults.outcome_of(&op)
+        {
+            return self.submit_faulty(number, op, fault, outcome);
+        }
+        if let Some(done) = seat.sockets.submit(&mut self.network, op) {
+            self.completions.push_back((number, done));
+        }
+    }
+
+    #[cold]
+    fn submit_faulty(&mut self, number: u32, op: Op, fault: InjectionId, outcome: scenario::Outcome) {
+        let seat = &mut self.seats[number as usize];
+        self.fault_hits[fault.index()] += 1;
+        self.network.trace.note(self.network.now(), 18, [u64::from(fault.number()), op.id().as_u64()], &[]);
+        if self.network.recording().is_some() {
+            let (host, text) = (Some(seat.host.index()), format!("{} {outcome}", op.kind().name()));
+            self.network.note(Happening::Fault { host, text });
+        }
+        let now = self.network.now();
+        let done = match outcome {
+            scenario::Outcome::Short(most) => seat.sockets.submit_short(&mut self.network, op, most),
+            scenario::Outcome::WouldBlock(span) => {
+                self.parked.add(now + span, (number, op.id()));
+                seat.sockets.park(op);
+                None
+            }
+            scenario::Outcome::Delay(span) => {
+                seat.delayed.push((op.id(), span));
+                seat.sockets.submit(&mut self.network, op)
+            }
+            scenario::Outcome::Error(kind) => Some(fail(op, kind)),
+            scenario::Outcome::Reset => {
+                seat.sockets.reset(&mut self.network, op.socket());
+                seat.sockets.submit(&mut self.network, op)
+            }
+        };
+        self.completions.extend(done.map(|done| (number, done)));
+    }
+
+    pub(super) fn deliver_one(&mut self, see: &mut impl FnMut(Timestamp, MachineId, Step<'_, M::Event>)) -> Option<MachineId> {
+        let now = self.network.now();
+        if let Some((number, done)) = self.late.take_due(now) {
+            return Some(self.hand_in(number, done, see));
+        }
+        while let Some((number, done)) = self.completions.pop_front() {
+            let delay = self.delay_of(number, done.id());
+            if delay.is_zero() {
+                return Some(self.hand_in(number, done, see));
+            }
+            self.late.add(now + delay, (number, done));
+        }
+        None
+    }
+
+    #[inline]
+    fn hand_in(
+        &mut self,
+        number: u32,
+        done: Completion,
+        see: &mut impl FnMut(Timestamp, MachineId, Step<'_, M::Event>),
+    ) -> MachineId {
+        let now = self.network.now();
+        see(now, MachineId(number), Step::Completed(&done));
+        let (outcome, bytes) = words(done.outcome());
+        self.network.trace.note(now, 17, [u64::from(number), done.id().as_u64(), outcome], bytes);
+        let seat = &mut self.seats[number as usize];
+        if let Some(faults) = &mut seat.faults {
+            faults.completed(&done);
+        }
+        let result = seat.machine.complete(seat.clock.local(now), done);
+        debug_assert!(result.is_ok(), "an operation is completed once: {result:?}");
+        self.was_called(number);
+        MachineId(number)
+    }
+
+    /// How much later than it came about a completion is handed in: for a fault, and by chance.
+    #[inline]
+    fn delay_of(&mut self, number: u32, id: OpId) -> Duration {
+        let most = self.network.config.completion_delay;
+        let seat = &mut self.seats[number as usize];
+        if most.is_zero() && seat.delayed.is_empty() { Duration::ZERO } else { seat.delay(id, most, &mut self.network.hits) }
+    }
+
+    /// Starts the operations that faults have kept from starting until now.
+    pub(super) fn retry_parked(&mut self) {
+        let now = self.network.now();
+        while let Some((number, id)) = self.parked.take_due(now) {
+            let done = self.seats[number as usize].sockets.unpark(&mut self.network, id);
+            self.completions.extend(done.map(|done| (number, done)));
+        }
+    }
+
+    /// Tries again what waits for sockets for which something has changed.
+    #[inline]
+    pub(super) fn retry_changed(&mut self) {
+        while let Some((_, owner)) = self.network.next_changed() {
+            self.retry(owner);
+        }
+    }
+
+    fn retry(&mut self, owner: Owner) {
+        let sockets = &mut self.seats[owner.machine as usize].sockets;
+        let completions = &mut self.completions;
+        sockets.retry_named(&mut self.network, owner.name, |done| completions.push_back((owner.machine, done)));
+    }
+}
+
+impl<M> Seat<M> {
+    #[cold]
+    fn delay(&mut self, id: OpId, most: Duration, hits: &mut Hits) -> Duration {
+        let chance = self.lateness.span(most);
+        hits.late_completions += u64::from(!chance.is_zero());
+        chance + self.take_delay(id)
+    }
+
+    fn take_delay(&mut self, id: OpId) -> Duration {
+        let place = self.delayed.iter().position(|(delayed, _)| *delayed == id);
+        place.map_or(Duration::ZERO, |place| self.delayed.swap_remove(place).1)
+    }
+}
+
+/// What an outcome is, for the trace, beside the kind of its operation, which is a part of that one's name. The bytes of received data were
+/// noted when they arrived.
+#[inline]
+fn words(outcome: &Outcome) -> (u64, &[u8]) {
+    match outcome {
+        Outcome::Data(data) => (data.len() as u64, &[]),
+        Outcome::Sent(count) => (*count as u64, &[]),
+        Outcome::Failed(fault) => (0, fault.kind().sentence().as_bytes()),
+        Outcome::NoneWaiting => (1, &[]),
+        Outcome::Done | Outcome::Created(_) | Outcome::Local(_) | Outcome::Connected(_) | Outcome::Eof => (0, &[]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sansock::{FaultKind, RefusedOptions};
+
+    use super::*;
+
+    #[test]
+    fn what_one_operation_may_come_to_is_told_apart() {
+        let failures = [FaultKind::ConnectionReset, FaultKind::TimedOut].map(|kind| Outcome::Failed(kind.into()));
+        let successes = [
+            vec![Outcome::Done],
+            vec![Outcome::Created(RefusedOptions::NONE)],
+            vec![Outcome::Local(None)],
+            vec![Outcome::Connected(Box::default()), Outcome::NoneWaiting],
+            vec![Outcome::Data(vec![0].into()), Outcome::Data(vec![0; 2].into()), Outcome::Eof],
+            vec![Outcome::Sent(1), Outcome::Sent(2)],
+        ];
+        for possible in successes {
+            let all: Vec<_> = possible.iter().chain(&failures).map(words).collect();
+            for (place, one) in all.iter().enumerate() {
+                assert!(!all[..place].contains(one), "{one:?}");
+            }
+        }
+    }
+}
