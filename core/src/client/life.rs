@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use super::{Client, ClientEvent, Place};
 use crate::flight::Flight;
 use crate::runtime::RuntimeEvent;
-use crate::state::{DialerLife, SupervisorLife, SupervisorLifeEvent as Step, Table};
+use crate::state::{SupervisorLife, SupervisorLifeEvent as Step, Table};
 use crate::{
     CloseOp, CloseReport, Completion, Connected, DialerEvent, Machine, Misuse, MisuseKind, Op, OpId, OpKind, Order, Origin,
     Outcome, Peer, Service, Session, SocketId, Timestamp, Verdict,
@@ -40,7 +40,7 @@ impl<S: Service> Client<S> {
         }
         // The earliest deadline wins.
         self.drain_deadline = self.drain_deadline.min(deadline);
-        self.dialer.cancel(self.now);
+        self.cease_to_dial();
         self.order(Order::Drain(self.drain_deadline));
         self.pump();
     }
@@ -50,10 +50,16 @@ impl<S: Service> Client<S> {
         let was = self.life;
         self.step(Step::Stop);
         if self.life == SupervisorLife::Stopping && was != SupervisorLife::Stopping {
-            self.dialer.cancel(self.now);
+            self.cease_to_dial();
             self.order(Order::Abort);
         }
         self.pump();
+    }
+
+    fn cease_to_dial(&mut self) {
+        if let Some(dialer) = &mut self.dialer {
+            dialer.cancel(self.now);
+        }
     }
 
     fn order(&mut self, order: Order) {
@@ -83,9 +89,11 @@ impl<S: Service> Client<S> {
         {
             self.take_disposal(id, flight, done.outcome())?;
             self.now = now;
-        } else {
-            self.dialer.complete(now, done)?;
+        } else if let Some(dialer) = &mut self.dialer {
+            dialer.complete(now, done)?;
             self.now = now;
+        } else {
+            return Err(Misuse::completion(MisuseKind::UnknownSocket, id, self.life.name()));
         }
         self.pump();
         Ok(())
@@ -104,11 +112,12 @@ impl<S: Service> Client<S> {
 
     fn on_started(&mut self) {
         self.step(Step::Started);
-        if self.life == SupervisorLife::Running {
-            // A dialer that was not started before can be.
-            let _ = self.dialer.start(self.now);
-        } else {
-            self.dialer.cancel(self.now);
+        match &mut self.dialer {
+            Some(dialer) if self.life == SupervisorLife::Running => {
+                // A dialer that was not started before can be.
+                let _ = dialer.start(self.now);
+            }
+            _ => self.cease_to_dial(),
         }
     }
 
@@ -125,16 +134,23 @@ impl<S: Service> Client<S> {
 
     /// Takes what the dialer has to say, offers it the place if it is free, and ends if nothing is left.
     pub(super) fn pump(&mut self) {
-        while let Some(event) = self.dialer.next_event() {
+        while let Some(event) = self.dialer.as_mut().and_then(|dialer| dialer.next_event()) {
             match event {
-                DialerEvent::Connected { slot, address, connected } => self.on_connected(slot, address, connected),
+                DialerEvent::Connected { slot, address, connected } => {
+                    self.dialer = None;
+                    self.on_connected(slot, address, connected);
+                }
                 DialerEvent::Returned { slot } => self.free(slot),
-                DialerEvent::Failed(error) => self.report.dial_error = Some(error),
+                DialerEvent::Failed(error) => {
+                    self.dialer = None;
+                    self.report.dial_error = Some(error);
+                }
             }
         }
-        if self.dialer.wants_slot()
+        if let Some(dialer) = &mut self.dialer
+            && dialer.wants_slot()
             && let Some(slot) = self.slots.reserve()
-            && self.dialer.offer(self.now, slot).is_err()
+            && dialer.offer(self.now, slot).is_err()
         {
             self.slots.release(slot);
         }
@@ -165,8 +181,7 @@ impl<S: Service> Client<S> {
     /// Moves on to the end if nothing is left.
     fn settle(&mut self) {
         let running = matches!(self.life, SupervisorLife::Running | SupervisorLife::Draining | SupervisorLife::Stopping);
-        let dialled = matches!(self.dialer.life(), DialerLife::Connected | DialerLife::Failed);
-        if running && dialled && matches!(self.place, Place::Dialer) && self.runtime.in_flight() == 0 {
+        if running && self.dialer.is_none() && matches!(self.place, Place::Dialer) && self.runtime.in_flight() == 0 {
             self.drain_deadline = Timestamp::NEVER;
             // What was stopped before its startup was even submitted has nothing to release.
             self.step(if self.runtime.is_ready() { Step::Idle } else { Step::StartFailed });
@@ -175,7 +190,7 @@ impl<S: Service> Client<S> {
 
     pub(crate) fn next_operation(&mut self) -> Option<Op> {
         let own = self.runtime.next_operation(self.life);
-        own.or_else(|| self.dialer.next_operation()).or_else(|| self.next_close())
+        own.or_else(|| self.dialer.as_mut()?.next_operation()).or_else(|| self.next_close())
     }
 
     fn next_close(&mut self) -> Option<Op> {

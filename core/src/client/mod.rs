@@ -35,7 +35,8 @@ pub struct Client<S: Service> {
     /// All that were given to it.
     range: SlotRange,
     slots: Slots,
-    dialer: Dialer,
+    /// Until it is done: a client has a connection for longer than it dials.
+    dialer: Option<Box<Dialer>>,
     place: Place,
     drain_deadline: Timestamp,
     events: VecDeque<ClientEvent<S::Handler>>,
@@ -95,7 +96,7 @@ impl<S: Service> Client<S> {
             runtime: Runtime::new(control),
             range,
             slots: Slots::new(socket),
-            dialer: Dialer::new(Arc::new(config.dialer)),
+            dialer: Some(Box::new(Dialer::new(Arc::new(config.dialer)))),
             place: Place::Dialer,
             drain_deadline: Timestamp::NEVER,
             events: VecDeque::new(),
@@ -157,7 +158,12 @@ impl<S: Service> Client<S> {
     }
 
     pub(crate) fn next_event(&mut self) -> Option<ClientEvent<S::Handler>> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if self.events.is_empty() {
+            // A client says little in its life, and many clients keep the memory for it apart.
+            self.events = VecDeque::new();
+        }
+        event
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -185,7 +191,9 @@ impl<S: Service> Machine for Client<S> {
 
     fn broken(&mut self, now: Timestamp, socket: SocketId, fault: Fault) {
         self.tick(now);
-        self.dialer.broken(now, socket, fault);
+        if let Some(dialer) = &mut self.dialer {
+            dialer.broken(now, socket, fault);
+        }
         self.pump();
     }
 
@@ -194,12 +202,15 @@ impl<S: Service> Machine for Client<S> {
         if self.drain_deadline.is_due(self.now) {
             self.begin_stop();
         }
-        self.dialer.handle_timeout(self.now);
+        if let Some(dialer) = &mut self.dialer {
+            dialer.handle_timeout(self.now);
+        }
         self.pump();
     }
 
     fn deadline(&self) -> Option<Timestamp> {
-        self.dialer.deadline().into_iter().chain(self.drain_deadline.as_deadline()).min()
+        let dialling = self.dialer.as_ref().and_then(|dialer| dialer.deadline());
+        dialling.into_iter().chain(self.drain_deadline.as_deadline()).min()
     }
 
     fn in_flight(&self) -> usize {
@@ -207,7 +218,8 @@ impl<S: Service> Machine for Client<S> {
             Place::Closing(_, flight) => flight.count(),
             Place::Dialer | Place::Live(_) => 0,
         };
-        self.dialer.in_flight().saturating_add(closing).saturating_add(self.runtime.in_flight())
+        let dialling = self.dialer.as_ref().map_or(0, |dialer| dialer.in_flight());
+        dialling.saturating_add(closing).saturating_add(self.runtime.in_flight())
     }
 }
 
@@ -217,7 +229,10 @@ impl<S: Service> Canonical for Client<S> {
         let now = now.max(self.now);
         encode::byte(out, self.life.index());
         self.runtime.encode(out);
-        self.dialer.canonical(now, out);
+        encode::flag(out, self.dialer.is_some());
+        if let Some(dialer) = &self.dialer {
+            dialer.canonical(now, out);
+        }
         match self.place {
             Place::Dialer => encode::byte(out, 0),
             Place::Live(_) => encode::byte(out, 1),
