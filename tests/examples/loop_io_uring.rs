@@ -35,7 +35,7 @@ pub(crate) fn main() -> ExitCode {
     loops::run(serve)
 }
 
-fn serve(address: SocketAddr, limit: usize) -> io::Result<ServerReport> {
+fn serve(address: SocketAddr, limit: usize) -> io::Result<Box<ServerReport>> {
     let mut ring = Ring::new().map_err(|error| io::Error::other(format!("this kernel has no io_uring to use: {error}")))?;
     let mut signals = loops::signals()?;
     let readable = PollFlags::IN.bits().into();

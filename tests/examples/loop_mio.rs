@@ -48,7 +48,7 @@ impl Registry for MioRegistry {
     }
 }
 
-fn serve(address: SocketAddr, limit: usize) -> io::Result<ServerReport> {
+fn serve(address: SocketAddr, limit: usize) -> io::Result<Box<ServerReport>> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1024);
     let mut signals = UnixStream::from_std(loops::signals()?);

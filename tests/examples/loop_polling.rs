@@ -58,7 +58,7 @@ fn event(token: usize, interest: Interest) -> Event {
     Event::new(token, interest.readable, interest.writable)
 }
 
-fn serve(address: SocketAddr, limit: usize) -> io::Result<ServerReport> {
+fn serve(address: SocketAddr, limit: usize) -> io::Result<Box<ServerReport>> {
     let mut events = Events::new();
     let mut signals: &UnixStream = Box::leak(Box::new(loops::signals()?));
     let mut reactor = Reactor::new(Node::new(SlotRange::ALL), PollingRegistry(Poller::new()?));

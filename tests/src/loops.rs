@@ -11,7 +11,7 @@ use sansock::ServerReport;
 
 /// Runs `serve` with what the command line says: `--addr` (default `127.0.0.1:0`) and `--max-connections` (default 1024). Whatever fails is one
 /// line on the error output, and exit status 2; so is a server that could not listen.
-pub fn run(serve: impl FnOnce(SocketAddr, usize) -> io::Result<ServerReport>) -> ExitCode {
+pub fn run(serve: impl FnOnce(SocketAddr, usize) -> io::Result<Box<ServerReport>>) -> ExitCode {
     match options().and_then(|(address, limit)| serve(address, limit).map_err(|error| error.to_string())) {
         Ok(report) if report.listen_errors.is_empty() => ExitCode::SUCCESS,
         Ok(report) => fail(&report.listen_errors[0]),

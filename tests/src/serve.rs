@@ -201,7 +201,7 @@ fn run_smol<S: Service<Handler: Handler<Message = Infallible>>>(
         };
         say(says, said, &mut hold);
     }));
-    account.expect("the server stopped")
+    *account.expect("the server stopped")
 }
 
 fn say(says: &Sender<Said>, said: Said, hold: &mut Option<impl FnOnce()>) {

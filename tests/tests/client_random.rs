@@ -187,7 +187,7 @@ impl Run {
                 self.aborted = order == Order::Abort;
                 self.seen.insert(if self.aborted { "ordered to abort" } else { "ordered to drain" });
             }
-            ClientEvent::Stopped(report) => self.report = Some(report),
+            ClientEvent::Stopped(report) => self.report = Some(*report),
         }
     }
 

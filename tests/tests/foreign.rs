@@ -227,7 +227,7 @@ fn reply_on(transport: &str, run: impl FnOnce(SocketAddr, &Finished) -> Vec<u8>)
     });
     let (output, report) = client(address);
     remote.drain(drain);
-    (output, report, server.join().unwrap())
+    (output, report, *server.join().unwrap())
 }
 
 // A6, X101: our server reads what nobody wants until the client has ended, so nothing of the reply is lost. A plain close loses it.

@@ -140,7 +140,7 @@ fn until_stopped(drive: &mut Drive<Served>) -> (ServerReport, Vec<CloseReport>) 
         }
     }
     assert_eq!(drive.contract().open(), 0, "A8: a socket is open");
-    (stopped.expect("the server stops"), closed)
+    (*stopped.expect("the server stops"), closed)
 }
 
 // X124, C3

@@ -98,7 +98,7 @@ fn serve_or_refuse<S: Service>(
                 NodeEvent::ServerStopped { report, .. } => {
                     playing.take().expect("it listened").join().unwrap();
                     drop(reactor);
-                    return Run { report, calls, waits };
+                    return Run { report: *report, calls, waits };
                 }
                 _ => {}
             }

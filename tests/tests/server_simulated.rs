@@ -117,8 +117,8 @@ impl World {
                 self.most_live = self.most_live.max(self.live);
             }
             Step::Event(NodeEvent::Closed { .. }) if machine == self.server => self.live -= 1,
-            Step::Event(NodeEvent::ClientStopped { report, .. }) => self.clients.push(report),
-            Step::Event(NodeEvent::ServerStopped { report, .. }) => self.stopped = Some(report),
+            Step::Event(NodeEvent::ClientStopped { report, .. }) => self.clients.push(*report),
+            Step::Event(NodeEvent::ServerStopped { report, .. }) => self.stopped = Some(*report),
             Step::Event(_) => {}
         }
     }

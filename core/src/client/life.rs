@@ -73,7 +73,7 @@ impl<S: Service> Client<S> {
         let was = self.life;
         self.life.step(event);
         if self.life == SupervisorLife::Stopped && was != SupervisorLife::Stopped {
-            self.events.push_back(ClientEvent::Stopped(self.report.clone()));
+            self.events.push_back(ClientEvent::Stopped(Box::new(self.report.clone())));
         }
     }
 

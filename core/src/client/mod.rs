@@ -74,7 +74,7 @@ pub enum ClientEvent<H: Handler> {
         order: Order,
     },
     /// Every socket is gone. Always the last event.
-    Stopped(ClientReport),
+    Stopped(Box<ClientReport>),
 }
 
 impl<S: Service> Client<S> {

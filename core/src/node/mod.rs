@@ -6,6 +6,7 @@ mod members;
 mod schedule;
 mod supervisor;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -119,14 +120,14 @@ pub enum NodeEvent {
         /// The server.
         server: SupervisorId,
         /// Its account.
-        report: ServerReport,
+        report: Box<ServerReport>,
     },
     /// A client's last socket is gone.
     ClientStopped {
         /// The client.
         client: SupervisorId,
         /// Its account.
-        report: ClientReport,
+        report: Box<ClientReport>,
     },
 }
 

@@ -1,5 +1,7 @@
 //! Starting, draining, stopping.
 
+use alloc::boxed::Box;
+
 use super::{Server, ServerEvent};
 use crate::runtime::RuntimeEvent;
 use crate::state::{ListenerLife, SupervisorLife, SupervisorLifeEvent as Step, Table};
@@ -58,7 +60,7 @@ impl<S: Service> Server<S> {
         let was = self.life;
         self.life.step(event);
         if self.life == SupervisorLife::Stopped && was != SupervisorLife::Stopped {
-            self.events.push_back(ServerEvent::Stopped(self.report.clone()));
+            self.events.push_back(ServerEvent::Stopped(Box::new(self.report.clone())));
         }
     }
 

@@ -101,7 +101,7 @@ pub enum ServerEvent<H: Handler> {
         error: crate::ListenError,
     },
     /// Every socket is gone. Always the last event.
-    Stopped(ServerReport),
+    Stopped(Box<ServerReport>),
 }
 
 impl<S: Service> Server<S> {

@@ -98,7 +98,9 @@ pub(crate) fn print(record: &Record) {
         }
     }
     if !table.is_empty() {
-        println!("\nbars; CPU is the median of the ratios of each round; the twin's is that of {REFERENCE} to itself, which is noise");
+        println!(
+            "\nbars; CPU is the median of the ratios of each round; the twin's is that of {REFERENCE} to itself, which is noise"
+        );
         table.print();
     }
 }

@@ -70,7 +70,7 @@ fn on_smol(config: ClientConfig, relay: Relay, ends: Ends) -> io::Result<ClientR
     let mut account = ClientReport::default();
     smol::block_on(driver.run(|event| {
         if let NodeEvent::ClientStopped { report, .. } = event {
-            account = report;
+            account = *report;
         }
     }));
     // With it goes the relay, and with that the output ends.

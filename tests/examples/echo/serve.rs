@@ -58,7 +58,7 @@ fn on_smol(config: ServerConfig, drain: Duration, signals: Signals) -> io::Resul
         NodeEvent::Exhausted { fault, .. } => exhausted(fault),
         NodeEvent::Recovered { failures, .. } => recovered(failures),
         NodeEvent::ListenerLost { error, .. } => warn(error),
-        NodeEvent::ServerStopped { report, .. } => account = report,
+        NodeEvent::ServerStopped { report, .. } => account = *report,
         _ => {}
     }));
     Ok(account)

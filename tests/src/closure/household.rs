@@ -80,7 +80,7 @@ impl Household {
                 session?.order(self.now, order);
                 HouseholdEvent::Said(if matches!(order, Order::Abort) { "event: abort" } else { "event: drain" })
             }
-            ServerEvent::Stopped(report) => HouseholdEvent::Stopped(report),
+            ServerEvent::Stopped(report) => HouseholdEvent::Stopped(*report),
             ServerEvent::Listening { .. } => HouseholdEvent::Said("event: listening"),
             ServerEvent::Exhausted { .. } => HouseholdEvent::Said("event: exhausted"),
             ServerEvent::Recovered { .. } => HouseholdEvent::Said("event: recovered"),

@@ -111,7 +111,7 @@ impl Drive<Server<Verdicts>> {
         match self.events().pop() {
             Some(ServerEvent::Stopped(report)) => {
                 assert_eq!(self.contract().open(), 0, "A8: a socket is open");
-                report
+                *report
             }
             other => panic!("the server has not stopped, but said {other:?}; in flight: {:?}", self.in_flight()),
         }

@@ -82,8 +82,8 @@ impl Notes {
             Step::Submitted(op) => self.audience.submitted(side, now, op),
             Step::Completed(done) => self.audience.completed(side, now, done),
             Step::Event(NodeEvent::Listening { local, .. }) => self.address = local,
-            Step::Event(NodeEvent::ClientStopped { report, .. }) => self.client_report = Some(report),
-            Step::Event(NodeEvent::ServerStopped { report, .. }) => self.server_report = Some(report),
+            Step::Event(NodeEvent::ClientStopped { report, .. }) => self.client_report = Some(*report),
+            Step::Event(NodeEvent::ServerStopped { report, .. }) => self.server_report = Some(*report),
             Step::Event(_) => {}
         }
     }

@@ -103,7 +103,7 @@ pub fn on_smol<C: Cast>(cast: &C, terms: impl Into<Terms>, audience: &Arc<dyn Au
             }
         };
         smol::future::zip(smol::future::zip(serving, dialling), commanding).await;
-        (report.expect("the client stopped"), account.expect("the server stopped"))
+        (*report.expect("the client stopped"), *account.expect("the server stopped"))
     });
     Outcome { client: client_sees.history(), server: server_sees.history(), client_report, server_report }
 }

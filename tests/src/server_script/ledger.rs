@@ -104,7 +104,7 @@ impl Ledger {
                 assert!(self.said_lost.insert(*listener), "B12: listener {listener} was lost twice");
                 assert!(self.said_lost.len() <= self.lost.len(), "C4, D11: a listener was lost that nothing had happened to");
             }
-            ServerEvent::Stopped(report) => self.report = Some(report.clone()),
+            ServerEvent::Stopped(report) => self.report = Some((**report).clone()),
             ServerEvent::Recovered { .. } => drop(self.seen.insert("recovered")),
             ServerEvent::Opened { .. } | ServerEvent::OptionsRefused { .. } | ServerEvent::Exhausted { .. } => {}
         }

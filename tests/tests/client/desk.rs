@@ -110,7 +110,7 @@ impl Desk {
         match event {
             ClientEvent::Opened { session, .. } => assert!(self.session.replace(*session).is_none(), "a second session"),
             ClientEvent::Order { socket, order } => self.orders.push((socket, order)),
-            ClientEvent::Stopped(report) => self.reports.push(report),
+            ClientEvent::Stopped(report) => self.reports.push(*report),
         }
     }
 

@@ -103,7 +103,7 @@ where
         Sorted::Notice(match event {
             ServerEvent::Opened { socket, peer, session } => return Sorted::Opened { socket, peer, session },
             ServerEvent::Order { socket, order } => return Sorted::Order { socket, order },
-            ServerEvent::Stopped(report) => return Sorted::Stopped(report),
+            ServerEvent::Stopped(report) => return Sorted::Stopped(*report),
             ServerEvent::Listening { listener, local } => Notice::Listening { listener, local },
             ServerEvent::OptionsRefused { listener, refused } => Notice::OptionsRefused { listener, refused },
             ServerEvent::Exhausted { listener, fault } => Notice::Exhausted { listener, fault },
@@ -138,7 +138,7 @@ where
         match event {
             ClientEvent::Opened { socket, peer, session } => Sorted::Opened { socket, peer, session },
             ClientEvent::Order { socket, order } => Sorted::Order { socket, order },
-            ClientEvent::Stopped(report) => Sorted::Stopped(report),
+            ClientEvent::Stopped(report) => Sorted::Stopped(*report),
         }
     }
 }

@@ -89,9 +89,9 @@ impl<S: Service> Subject for House<S> {
             NodeEvent::ServerStopped { report, .. } => {
                 let ended = report.rejected + report.finished();
                 ensure!(report.accepted == ended, "A13: {} accepted, {ended} ended: {report}", report.accepted);
-                self.reports.server = Some(report);
+                self.reports.server = Some(*report);
             }
-            NodeEvent::ClientStopped { report, .. } => self.reports.client = Some(report),
+            NodeEvent::ClientStopped { report, .. } => self.reports.client = Some(*report),
             _ => {}
         }
         Ok(told)
