@@ -29,9 +29,11 @@ fn machines_and_their_events_show_where_they_are() {
     let config = ClientConfig::new(vec![address(80)]).unwrap();
     let mut client = Client::new(config, service, SlotRange::ALL).unwrap();
     client.start(Timestamp::ZERO).unwrap();
+    let printed = format!("{client:?}");
+    assert!(printed.starts_with("Client { life: Starting, dialer: Some(Dialer { "), "{printed}");
     client.stop(Timestamp::ZERO);
     let printed = format!("{client:?}");
-    assert!(printed.starts_with("Client { life: Stopped, dialer: Dialer { "), "{printed}");
+    assert!(printed.starts_with("Client { life: Stopped, dialer: None, "), "{printed}");
     let Some(Output::Event(stopped)) = client.poll() else { panic!("it has stopped") };
     assert!(format!("{stopped:?}").starts_with("Stopped(ClientReport { peer: None"), "{stopped:?}");
     let order: ClientEvent<Quiet> = ClientEvent::Order { socket: name(7), order: Order::Abort };
