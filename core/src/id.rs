@@ -31,6 +31,15 @@ impl SocketId {
         if slot < MAX_SLOTS { Some(Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))) } else { None }
     }
 
+    /// The name of the next socket in the slot; `None` if its names are used up.
+    #[must_use]
+    pub(crate) const fn successor(self) -> Option<Self> {
+        match self.generation().checked_add(1) {
+            Some(generation) => Self::new(self.slot(), generation),
+            None => None,
+        }
+    }
+
     /// The index of the socket in a transport's table.
     #[must_use]
     #[inline]

@@ -149,10 +149,10 @@ impl<S: Service> Client<S> {
         }
         if let Some(dialer) = &mut self.dialer
             && dialer.wants_slot()
-            && let Some(slot) = self.slots.reserve()
-            && dialer.offer(self.now, slot).is_err()
+            && let Some(name) = self.name
+            && dialer.offer(self.now, name).is_ok()
         {
-            self.slots.release(slot);
+            self.name = None;
         }
         self.settle();
     }
@@ -175,7 +175,7 @@ impl<S: Service> Client<S> {
 
     fn free(&mut self, socket: SocketId) {
         self.place = Place::Dialer;
-        self.slots.release(socket);
+        self.name = socket.successor();
     }
 
     /// Moves on to the end if nothing is left.

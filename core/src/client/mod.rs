@@ -14,7 +14,7 @@ use crate::runtime::Runtime;
 use crate::state::{SupervisorLife, Table};
 use crate::{
     Canonical, ClientConfig, CloseReport, Completion, ConnectionConfig, Dialer, Fault, Handler, Machine, Misuse, MisuseKind,
-    Order, Output, Peer, Service, Session, SlotRange, Slots, SocketId, Timestamp, encode,
+    Order, Output, Peer, Service, Session, SlotRange, SocketId, Timestamp, encode,
 };
 
 pub use report::ClientReport;
@@ -34,7 +34,8 @@ pub struct Client<S: Service> {
     runtime: Runtime,
     /// All that were given to it.
     range: SlotRange,
-    slots: Slots,
+    /// The name of the next socket; `None` while there is one, or if the names are used up.
+    name: Option<SocketId>,
     /// Until it is done: a client has a connection for longer than it dials.
     dialer: Option<Box<Dialer>>,
     place: Place,
@@ -95,7 +96,7 @@ impl<S: Service> Client<S> {
             life: SupervisorLife::New,
             runtime: Runtime::new(control),
             range,
-            slots: Slots::new(socket),
+            name: SocketId::new(socket.first(), socket.generation()),
             dialer: Some(Box::new(Dialer::new(Arc::new(config.dialer)))),
             place: Place::Dialer,
             drain_deadline: Timestamp::NEVER,
@@ -148,7 +149,8 @@ impl<S: Service> Client<S> {
     /// if those are used up.
     #[must_use]
     pub fn slots_after(&self) -> Option<SlotRange> {
-        Some(self.range.beginning_with(self.slots.unused_generation()?))
+        let own = self.range.generation().checked_add(1)?;
+        Some(self.range.beginning_with(self.name?.generation().max(own)))
     }
 
     /// The service.
@@ -159,8 +161,8 @@ impl<S: Service> Client<S> {
 
     pub(crate) fn next_event(&mut self) -> Option<ClientEvent<S::Handler>> {
         let event = self.events.pop_front();
-        if self.events.is_empty() {
-            // A client says little in its life, and many clients keep the memory for it apart.
+        if event.is_some() && self.events.is_empty() {
+            // A client says little in its life, so it keeps no memory for that.
             self.events = VecDeque::new();
         }
         event
@@ -270,7 +272,7 @@ where
             life: self.life,
             runtime: self.runtime.clone(),
             range: self.range,
-            slots: self.slots.clone(),
+            name: self.name,
             dialer: self.dialer.clone(),
             place: self.place,
             drain_deadline: self.drain_deadline,

@@ -11,7 +11,9 @@ const BLOCK: usize = 64 * 1024;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pieces {
     front: Bytes,
-    rest: VecDeque<Bytes>,
+    /// What is behind it, if anything ever was.
+    #[allow(clippy::box_collection, reason = "there are two in each socket, and nearly all are empty for ever")]
+    rest: Option<Box<VecDeque<Bytes>>>,
     length: usize,
 }
 
@@ -38,14 +40,14 @@ impl Pieces {
         if self.front.is_empty() {
             self.front = piece;
         } else {
-            self.rest.push_back(piece);
+            self.rest.get_or_insert_default().push_back(piece);
         }
     }
 
     /// Up to `most` bytes of the first piece.
     pub(crate) fn pop_front(&mut self, most: usize) -> Bytes {
         let taken = if self.front.len() <= most {
-            let next = self.rest.pop_front().unwrap_or_default();
+            let next = self.rest.as_mut().and_then(|rest| rest.pop_front()).unwrap_or_default();
             std::mem::replace(&mut self.front, next)
         } else {
             self.front.split_to(most)
