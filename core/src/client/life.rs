@@ -112,12 +112,10 @@ impl<S: Service> Client<S> {
 
     fn on_started(&mut self) {
         self.step(Step::Started);
-        match &mut self.dialer {
-            Some(dialer) if self.life == SupervisorLife::Running => {
-                // A dialer that was not started before can be.
-                let _ = dialer.start(self.now);
-            }
-            _ => self.cease_to_dial(),
+        // Who was stopped meanwhile has no dialer any more.
+        if let Some(dialer) = &mut self.dialer {
+            // One that was not started before can be.
+            let _ = dialer.start(self.now);
         }
     }
 
