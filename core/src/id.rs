@@ -12,7 +12,7 @@ pub const MAX_SLOTS: u32 = 1 << SLOT_BITS;
 
 /// The name of one socket: a slot, and the generation of its use.
 ///
-/// A slot is used again after its socket is gone, each time under the next generation; when the generations of a slot are
+/// A slot is used again after its socket is gone, each time under a later generation; when the generations of a slot are
 /// used up the slot retires. No two sockets of one slot range ever share a `SocketId`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId(u64);

@@ -6,6 +6,9 @@ use core::cmp::Reverse;
 
 use crate::{MAX_SLOTS, Misuse, MisuseKind, SocketId, encode};
 
+/// A slot has a name for each attempt of a dialer, or each connection of a server: this leaves it 65,535 at least.
+pub(crate) const LAST_BEGINNING: u32 = u32::MAX - 0xffff;
+
 /// A range of slots, and the generation that their names begin with. Machines that share a transport get ranges that do not overlap; one that
 /// takes the place of another which has ended gets that one's slots under later generations.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -43,10 +46,10 @@ impl SlotRange {
         self.generation
     }
 
-    /// The same slots, to be used from this generation on.
-    #[must_use]
-    pub(crate) const fn beginning_with(self, generation: u32) -> Self {
-        Self { generation, ..self }
+    /// The same slots, to be used from this generation on; `None` if a machine that begins so late might run out of names in the middle of
+    /// its life.
+    pub(crate) const fn beginning_with(self, generation: u32) -> Option<Self> {
+        if generation <= LAST_BEGINNING { Some(Self { generation, ..self }) } else { None }
     }
 
     /// True if `slot` lies in the range.
@@ -196,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_generation_for_a_successor_is_behind_all_that_were_given_out() {
-        let mut slots = Slots::new(SlotRange::new(0, 3).unwrap().beginning_with(7));
+        let mut slots = Slots::new(SlotRange::new(0, 3).unwrap().beginning_with(7).unwrap());
         assert_eq!(slots.unused_generation(), Some(8), "whoever has the range has used the first for itself");
         let name = slots.reserve().unwrap();
         assert_eq!((name.generation(), slots.unused_generation()), (7, Some(8)));

@@ -11,6 +11,8 @@ use sansock::{
 use sansock_tests::drive::{address, ordinary};
 
 const NOW: Timestamp = Timestamp::ZERO;
+/// Nobody listens at this port.
+const REFUSES: u16 = 81;
 
 /// Finishes when it is told to.
 struct Patient;
@@ -46,7 +48,11 @@ impl Bench {
     }
 
     fn connect(&mut self) -> SupervisorId {
-        let config = ClientConfig::new(vec![address(80)]).unwrap();
+        self.connect_to(vec![address(80)])
+    }
+
+    fn connect_to(&mut self, addresses: Vec<sansock::Address>) -> SupervisorId {
+        let config = ClientConfig::new(addresses).unwrap();
         let client = self.node.connect(NOW, config, accept as Service).expect("slots enough");
         self.run();
         client
@@ -77,6 +83,9 @@ impl Bench {
                 Op::Cancel(cancel) => {
                     self.waiting.retain(|id| *id != cancel.target());
                     self.complete(Completion::from_raw(cancel.target(), Outcome::Failed(FaultKind::Cancelled.into())));
+                }
+                Op::Connect(connect) if connect.address() == address(REFUSES) => {
+                    self.complete(connect.failed(FaultKind::ConnectionRefused.into()));
                 }
                 op => self.complete(Completion::from_raw(op.id(), ordinary(&op))),
             }
@@ -112,8 +121,12 @@ fn clients_one_after_another_need_the_slots_of_one_and_no_name_comes_twice() {
     let mut bench = Bench::new(2);
     let mut clients = BTreeSet::new();
     let mut sessions = BTreeSet::new();
-    for life in 1..=100 {
-        let client = bench.connect();
+    let mut used = 0;
+    for life in 0..100 {
+        // Every third has to try three addresses, each with a socket of its own.
+        let refused = if life % 3 == 0 { 2 } else { 0 };
+        used += 2 + refused;
+        let client = bench.connect_to([vec![address(REFUSES); refused], vec![address(80)]].concat());
         assert!(clients.insert(client), "the name of an earlier client");
         let session = bench.session();
         assert!(sessions.insert(session), "the name of an earlier session");
@@ -129,7 +142,7 @@ fn clients_one_after_another_need_the_slots_of_one_and_no_name_comes_twice() {
         bench.events.clear();
         assert!(bench.node.is_stopped() && bench.waiting.is_empty());
         let names: BTreeSet<_> = bench.names.iter().collect();
-        assert_eq!((bench.names.len(), names.len()), (2 * life, 2 * life), "its own name and that of its socket");
+        assert_eq!((bench.names.len(), names.len()), (used, used), "its own name and those of its sockets");
     }
     assert!(bench.names.iter().all(|name| (7..9).contains(&name.slot())));
 }
@@ -190,7 +203,6 @@ fn too_few_slots_are_an_error_as_long_as_nobody_stops() {
     assert!(bench.node.is_stopped());
 }
 
-// The place that was left last is used first, whatever its age; each client's operations come to it.
 #[test]
 fn operations_find_their_client_among_many() {
     let mut bench = Bench::new(40);

@@ -145,12 +145,13 @@ impl<S: Service> Client<S> {
         self.life
     }
 
-    /// The slots for a machine that takes the place of this one once it has stopped: the same, under names that this one has not used. `None`
-    /// if those are used up.
+    /// The slots for a machine that takes the place of this one: the same, under names that this one has not used. `None` before it has
+    /// stopped, and if the names are used up.
     #[must_use]
     pub fn slots_after(&self) -> Option<SlotRange> {
         let own = self.range.generation().checked_add(1)?;
-        Some(self.range.beginning_with(self.name?.generation().max(own)))
+        let name = self.name.filter(|_| self.life == SupervisorLife::Stopped)?;
+        self.range.beginning_with(name.generation().max(own))
     }
 
     /// The service.

@@ -29,7 +29,7 @@ pub(super) struct Members<S: Service> {
     seats: Vec<Seat<S>>,
     /// In the order of their slots: each new place is cut from the front of the node's range.
     places: Vec<Place<S>>,
-    /// Those whose supervisor has stopped, the last one last.
+    /// Those whose supervisor has stopped and whose names are not used up, the last one last.
     vacant: Vec<u32>,
 }
 
@@ -48,8 +48,7 @@ impl<S: Service> Members<S> {
     pub(super) fn take_vacant(&mut self, slots: u32) -> Option<SlotRange> {
         let vacant =
             self.vacant.iter().rposition(|place| self.place(*place).is_some_and(|place| place.slots.count() == slots))?;
-        let place = self.vacant.swap_remove(vacant);
-        // A place without names left is not used again.
+        let place = self.vacant.remove(vacant);
         self.place(place)?.supervisor.slots_after()
     }
 
@@ -67,9 +66,11 @@ impl<S: Service> Members<S> {
         SupervisorId { place, generation: slots.generation() }
     }
 
-    /// The supervisor has stopped: its place can be used again.
+    /// The supervisor has stopped: its place can be used again, unless its names are used up.
     pub(super) fn vacate(&mut self, supervisor: SupervisorId) {
-        self.vacant.push(supervisor.place);
+        if self.supervisor(supervisor).is_some_and(|supervisor| supervisor.slots_after().is_some()) {
+            self.vacant.push(supervisor.place);
+        }
     }
 
     pub(super) fn add_session(&mut self, supervisor: SupervisorId, session: Box<Session<S::Handler>>) {
@@ -197,7 +198,8 @@ impl<S: Service> Members<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Address, Client, ClientConfig, Context, Handler, Peer, Verdict};
+    use crate::slots::LAST_BEGINNING;
+    use crate::{Address, Client, ClientConfig, Context, Handler, Peer, Timestamp, Verdict};
     use bytes::Bytes;
 
     struct Nobody;
@@ -219,16 +221,34 @@ mod tests {
     #[test]
     fn a_place_whose_names_are_used_up_is_not_used_again() {
         let mut members = Members::new(0);
-        for generation in [u32::MAX - 1, u32::MAX] {
-            let slots = SlotRange::new(0, 2).unwrap().beginning_with(generation);
-            let id = members.add_supervisor(client(slots), slots);
+        for generation in [LAST_BEGINNING - 1, LAST_BEGINNING] {
+            let slots = SlotRange::new(0, 2).unwrap().beginning_with(generation).unwrap();
+            let mut supervisor = client(slots);
+            assert_eq!(supervisor.slots_after(), None, "it has not stopped");
+            supervisor.stop(Timestamp::ZERO);
+            let id = members.add_supervisor(supervisor, slots);
             assert_eq!(members.take_vacant(2), None, "nobody has left");
             members.vacate(id);
             assert_eq!(members.take_vacant(1), None, "of another size");
-            let expected = generation.checked_add(1).map(|next| slots.beginning_with(next));
-            assert_eq!(members.take_vacant(2), expected);
+            assert_eq!(members.take_vacant(2), slots.beginning_with(generation + 1));
             assert_eq!(members.take_vacant(2), None, "it is taken");
         }
         assert_eq!(members.places.len(), 1);
+    }
+
+    // Of several, the one that was left last, whatever the size of those left in between.
+    #[test]
+    fn a_place_that_is_used_up_hides_no_other() {
+        let mut members = Members::new(0);
+        for (first, count, generation) in [(0, 2, 0), (2, 3, 0), (5, 2, 7), (7, 2, LAST_BEGINNING)] {
+            let slots = SlotRange::new(first, count).unwrap().beginning_with(generation).unwrap();
+            let mut supervisor = client(slots);
+            supervisor.stop(Timestamp::ZERO);
+            let id = members.add_supervisor(supervisor, slots);
+            members.vacate(id);
+        }
+        let taken: Vec<_> =
+            core::iter::from_fn(|| members.take_vacant(2)).map(|slots| (slots.first(), slots.generation())).collect();
+        assert_eq!(taken, [(5, 8), (0, 1)]);
     }
 }

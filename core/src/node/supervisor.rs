@@ -9,7 +9,6 @@ use crate::{
 };
 
 /// A server or a client.
-#[allow(clippy::large_enum_variant, reason = "few, and long-lived")]
 pub(super) enum Supervisor<S: Service> {
     Server(Server<S>),
     Client(Client<S>),

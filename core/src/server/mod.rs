@@ -201,11 +201,12 @@ impl<S: Service> Server<S> {
         &self.report
     }
 
-    /// The slots for a machine that takes the place of this one once it has stopped: the same, under names that this one has not used. `None`
-    /// if those are used up.
+    /// The slots for a machine that takes the place of this one: the same, under names that this one has not used. `None` before it has
+    /// stopped, and if the names are used up.
     #[must_use]
     pub fn slots_after(&self) -> Option<SlotRange> {
-        Some(self.range.beginning_with(self.places.unused_generation()?))
+        let generation = self.places.unused_generation().filter(|_| self.life == SupervisorLife::Stopped)?;
+        self.range.beginning_with(generation)
     }
 
     /// The service.

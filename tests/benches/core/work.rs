@@ -40,8 +40,8 @@ pub(crate) const WORKS: [Work; 7] = [
     Work { name: "node, 100,000 connections: receive, no time-out", build: || receive(None), batch: MANY },
 ];
 
-/// From the receive that brings them to the send that takes them, on one connection and nothing else. That the send was done, and the next
-/// receive, do not count here.
+/// From the receive that brings them to the send that takes them, on one connection and nothing else. Of the rest of the round, that the send was
+/// done and the next receive, no instructions are counted here; its time is.
 fn session_bytes() -> Box<dyn FnMut()> {
     let (mut session, mut waiting) = session();
     let data = message();

@@ -7,7 +7,8 @@
 //! No deadline is missed:
 //!
 //! - A thread sets its [`Alarm`] before each wait. From then on [`Alarms`] holds, for it, an entry that is due no later than its deadline,
-//!   or the thread has been woken since it last looked into its mailbox, and then its wait ends at once.
+//!   or the timekeeper has taken that out and is about to wake the thread, or has woken it since it last looked into its mailbox, and then its
+//!   wait ends at once.
 //! - The timekeeper sleeps no longer than until the first entry is due. It looks at the entries and falls asleep under one lock, and whoever
 //!   makes an entry that is due before it would look again wakes it, so it cannot sleep over that.
 //! - It takes an entry out before it wakes the thread. A thread that reads its mailbox may have been woken by it, so it does not count on
@@ -119,7 +120,7 @@ pub(crate) struct Alarm<'a> {
     socket: SocketId,
     /// When the entry is due that was made last.
     at: Option<Timestamp>,
-    /// That entry is still there, or the mailbox is readable.
+    /// That entry is still there, or the mailbox is readable or about to be.
     is_set: bool,
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sansock::{FaultKind, Timestamp};
 use sansock_memory::recording::{Carried, Happening, Recording};
-use sansock_memory::{CallError, Family, Link, Network, NetworkConfig, Received};
+use sansock_memory::{CallError, Descriptor, Family, HostId, Link, Network, NetworkConfig, Received};
 
 /// Three hosts: one conversation that ends well, one that is lost, and a rule that does not hold.
 fn example() -> Recording {
@@ -352,4 +352,54 @@ fn a_connection_whose_names_were_used_before_begins_with_another_number() {
     assert_eq!(streams, ["0", "1", "2", "3", "4", "5", "6", "7"], "tshark tells them apart");
     let numbers: std::collections::BTreeSet<_> = syns.iter().map(|syn| &syn[1]).collect();
     assert_eq!(numbers.len(), 8);
+}
+
+/// Of two hosts, one of which listens at port 7: the number and the length of each segment that the other sends.
+fn numbers_of_the_client(run: impl FnOnce(&mut Network, [HostId; 2], Descriptor)) -> Vec<[String; 2]> {
+    let mut network = Network::new(NetworkConfig::default(), 1);
+    let hosts = ["10.0.0.1", "10.0.0.2"].map(|address| network.add_host([address.parse().unwrap()]));
+    network.start_recording();
+    let listener = network.create(hosts[0], Family::V4).unwrap();
+    network.bind(listener, "10.0.0.1:7".parse().unwrap()).unwrap();
+    network.listen(listener, 10).unwrap();
+    run(&mut network, hosts, listener);
+    let file = capture(&network.take_recording().unwrap());
+    let packets = tshark(&file, &["tcp.seq_raw", "tcp.len"], "ip.src == 10.0.0.2");
+    packets.into_iter().map(|packet| packet.try_into().unwrap()).collect()
+}
+
+#[test]
+fn a_syn_that_is_sent_again_since_the_reset_was_lost_keeps_its_number() {
+    let syns = numbers_of_the_client(|network, [server, client], _| {
+        network.partition(server, client);
+        let socket = network.create(client, Family::V4).unwrap();
+        assert_eq!(network.connect(socket, "10.0.0.1:8".parse().unwrap()), Err(CallError::WouldBlock));
+        network.advance(Timestamp::from_secs(4));
+    });
+    assert!(syns.len() > 1 && syns.iter().all(|syn| syn == &syns[0]), "{syns:?}");
+}
+
+#[test]
+fn what_is_sent_again_and_lost_again_does_not_take_the_numbers_back() {
+    let packets = numbers_of_the_client(|network, [server, client], listener| {
+        let socket = network.create(client, Family::V4).unwrap();
+        assert_eq!(network.connect(socket, "10.0.0.1:7".parse().unwrap()), Err(CallError::WouldBlock));
+        network.advance(Timestamp::from_millis(10));
+        let (accepted, _) = network.accept(listener).unwrap();
+        network.hold(client, server);
+        for _ in 0..3 {
+            network.send(socket, &Bytes::from_static(b"0123456789")).unwrap();
+            network.advance(network.now() + Duration::from_millis(1));
+        }
+        network.partition(client, server);
+        network.release(client, server);
+        // The first is sent again, and lost again; then something comes that is to be acknowledged.
+        network.advance(network.now() + Duration::from_millis(250));
+        network.send(accepted, &Bytes::from_static(b"there?")).unwrap();
+        network.advance(network.now() + Duration::from_millis(50));
+    });
+    let numbers: Vec<u64> = packets.iter().map(|packet| packet[0].parse().unwrap()).collect();
+    let end = packets.iter().zip(&numbers).map(|(packet, number)| number + packet[1].parse::<u64>().unwrap()).max();
+    let last = packets.iter().zip(&numbers).filter(|(packet, _)| packet[1] == "0").map(|(_, number)| *number).next_back();
+    assert_eq!(last, end, "the acknowledgement is behind everything: {packets:?}");
 }

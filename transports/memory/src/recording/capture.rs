@@ -42,10 +42,9 @@ impl Recording {
         for entry in &self.entries {
             match &entry.what {
                 Happening::Sent(flight) => {
-                    if let Some(why) = lost.get(&flight.id) {
-                        capture.comments.push(format!("lost: {why}"));
-                    }
-                    capture.sent(entry.at, flight)?;
+                    let lost = lost.get(&flight.id);
+                    capture.comments.extend(lost.map(|why| format!("lost: {why}")));
+                    capture.sent(entry.at, flight, lost.is_some())?;
                 }
                 Happening::Fault { host, text } => {
                     let host = host.and_then(|host| self.hosts.get(host)).map_or("network", |host| &host.name);
@@ -79,7 +78,7 @@ struct Capture<W: Write> {
 struct Direction {
     /// The sequence number of the SYN.
     initial: u32,
-    /// How much of the stream was sent, the FIN counted as one. What is sent again is sent again to its end.
+    /// How much of the stream was sent, the FIN counted as one.
     sent: u32,
     /// The number of the socket that sends it; 0 once it was told of a reset, or if there was none yet.
     socket: u64,
@@ -104,11 +103,12 @@ struct Flags {
 }
 
 impl<W: Write> Capture<W> {
-    fn sent(&mut self, at: Timestamp, flight: &Flight) -> io::Result<()> {
+    fn sent(&mut self, at: Timestamp, flight: &Flight, is_lost: bool) -> io::Result<()> {
         let key = (flight.from, flight.to);
         let mut direction = self.direction(key);
         let opens = matches!(flight.carries, Carried::Syn | Carried::SynAck);
-        // A new connection, maybe under names that were used before.
+        // A new connection, maybe under names that were used before. That a socket connects again after a time-out is not told apart from a SYN
+        // that is sent again, since nothing but SYNs was sent.
         if opens && (direction.sent > 0 || direction.socket != flight.socket) {
             direction = Direction { initial: direction.initial.wrapping_add(0x0100_0000), sent: 0, socket: flight.socket };
         }
@@ -125,16 +125,18 @@ impl<W: Write> Capture<W> {
                     self.packet(header, begin.wrapping_add(place), Flags { push: true, ..flags }, piece)?;
                     place = place.wrapping_add(length(piece.len()));
                 }
-                direction.sent = place;
+                direction.reach(place);
             }
             Carried::Fin(place) => {
                 self.packet(header, begin.wrapping_add(*place), Flags { fin: true, ..flags }, &[])?;
-                direction.sent = place.wrapping_add(1);
+                direction.reach(place.wrapping_add(1));
             }
             Carried::Reset => {
                 self.packet(header, begin.wrapping_add(direction.sent), Flags { reset: true, ..flags }, &[])?;
-                // The socket that is told so may connect again.
-                self.directions.entry((flight.to, flight.from)).and_modify(|other| other.socket = 0);
+                if !is_lost {
+                    // The socket that is told so may connect again.
+                    self.directions.entry((flight.to, flight.from)).and_modify(|other| other.socket = 0);
+                }
             }
             Carried::Ack => self.packet(header, begin.wrapping_add(direction.sent), flags, &[])?,
             // As a probe of an idle connection is: one byte before what is expected, so that it must be answered.
@@ -196,6 +198,15 @@ impl<W: Write> Capture<W> {
             options: comments.into_iter().map(|comment| EnhancedPacketOption::Comment(comment.into())).collect(),
         };
         self.writer.write_pcapng_block(block).map(drop).map_err(plain)
+    }
+}
+
+impl Direction {
+    /// What is sent again does not go further.
+    fn reach(&mut self, place: u32) {
+        if place.wrapping_sub(self.sent) < u32::MAX / 2 {
+            self.sent = place;
+        }
     }
 }
 
