@@ -198,6 +198,13 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_that_begins_late_has_names_left_for_its_life() {
+        let begin = |generation| SlotRange::ALL.beginning_with(generation).map(SlotRange::generation);
+        assert_eq!(begin(u32::MAX - 65_535), Some(u32::MAX - 65_535));
+        assert_eq!(begin(u32::MAX - 65_534), None);
+    }
+
+    #[test]
     fn the_generation_for_a_successor_is_behind_all_that_were_given_out() {
         let mut slots = Slots::new(SlotRange::new(0, 3).unwrap().beginning_with(7).unwrap());
         assert_eq!(slots.unused_generation(), Some(8), "whoever has the range has used the first for itself");
