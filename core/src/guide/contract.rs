@@ -54,8 +54,8 @@
 //!
 //! The core names sockets before they exist and never sees a descriptor. A [`SocketId`] is a slot and a generation; no name is
 //! given out twice, and a slot whose generations are used up retires. Machines that share a driver get [`SlotRange`]s that do not
-//! overlap; who takes the place of a [`Client`](crate::Client) that has stopped gets its [`slots_after`](crate::Client::slots_after). A
-//! [`Node`](crate::Node) sees to that by itself.
+//! overlap; who takes the place of a [`Client`] that has stopped gets its [`slots_after`](crate::Client::slots_after). A
+//! [`Node`] sees to that by itself.
 //!
 //! # Cancel, and close is a join
 //!
