@@ -1,4 +1,5 @@
-//! What the example loops have in common and what is no part of a loop: the command line, the exit status, and signals.
+//! What the example loops have in common and what is no part of a loop: the command line, the exit status, and signals. The echo example has the
+//! same signals.
 
 use std::fmt::Display;
 use std::io;
@@ -39,7 +40,7 @@ fn options() -> Result<(SocketAddr, usize), String> {
     Ok((address, limit))
 }
 
-/// A stream that receives a byte for each SIGINT or SIGTERM. It does not block.
+/// A stream that receives a byte for each SIGINT or SIGTERM, which no longer end the process. It does not block.
 ///
 /// # Errors
 /// Those of the system.

@@ -1,36 +1,21 @@
 //! A node that starts one client after another: it uses the places of those that have stopped, under names that nobody had.
 
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 
-use bytes::Bytes;
 use sansock::{
-    ClientConfig, Completion, Context, FaultKind, Handler, Machine, MisuseKind, Node, NodeEvent, Op, OpId, Outcome, Output, Peer,
-    ServerConfig, SlotRange, SocketId, SupervisorId, Timestamp, Verdict,
+    ClientConfig, Completion, FaultKind, Machine, MisuseKind, Node, NodeEvent, Op, OpId, Outcome, Peer, ServerConfig, SlotRange,
+    SocketId, SupervisorId, Timestamp, Verdict,
 };
-use sansock_tests::drive::{address, ordinary};
+use sansock_tests::drive::{Quiet, address, attend, ordinary};
 
 const NOW: Timestamp = Timestamp::ZERO;
 /// Nobody listens at this port.
 const REFUSES: u16 = 81;
 
-/// Finishes when it is told to.
-struct Patient;
+type Service = fn(&Peer) -> Verdict<Quiet>;
 
-impl Handler for Patient {
-    type Message = Infallible;
-
-    fn on_data(&mut self, _: &mut Context<'_, Infallible>, _: Bytes) {}
-
-    fn on_draining(&mut self, cx: &mut Context<'_, Infallible>) {
-        cx.finish();
-    }
-}
-
-type Service = fn(&Peer) -> Verdict<Patient>;
-
-fn accept(_: &Peer) -> Verdict<Patient> {
-    Verdict::Accept(Patient)
+fn accept(_: &Peer) -> Verdict<Quiet> {
+    Verdict::Accept(Quiet)
 }
 
 /// A node, what it has said, the names that it has used, and the operations that wait for a peer.
@@ -65,35 +50,20 @@ impl Bench {
         server
     }
 
-    /// Does what the node asks for; accepts and receives wait until they are cancelled.
     fn run(&mut self) {
-        while let Some(output) = self.node.poll() {
-            let op = match output {
-                Output::Event(event) => {
-                    self.events.push(event);
-                    continue;
-                }
-                Output::Submit(op) => op,
-            };
+        let names = &mut self.names;
+        let answer = |op: &Op| {
             if matches!(op, Op::Startup(_) | Op::Create(_)) {
-                self.names.push(op.socket());
+                names.push(op.socket());
             }
             match op {
-                Op::Accept(_) | Op::Recv(_) => self.waiting.push(op.id()),
-                Op::Cancel(cancel) => {
-                    self.waiting.retain(|id| *id != cancel.target());
-                    self.complete(Completion::from_raw(cancel.target(), Outcome::Failed(FaultKind::Cancelled.into())));
-                }
                 Op::Connect(connect) if connect.address() == address(REFUSES) => {
-                    self.complete(connect.failed(FaultKind::ConnectionRefused.into()));
+                    Outcome::Failed(FaultKind::ConnectionRefused.into())
                 }
-                op => self.complete(Completion::from_raw(op.id(), ordinary(&op))),
+                op => ordinary(op),
             }
-        }
-    }
-
-    fn complete(&mut self, done: Completion) {
-        self.node.complete(NOW, done).expect("it is in flight");
+        };
+        self.events.extend(attend(&mut self.node, &mut self.waiting, answer));
     }
 
     fn stop(&mut self, supervisor: SupervisorId) {

@@ -6,11 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use sansock::{
     Canonical, CloseReason, CloseReport, Completion, Connected, ConnectionConfig, Context, Ending, FaultKind, Handler, Machine,
-    Node, NodeEvent, Op, OpId, OpKind, Outcome, Output, Peer, ServerConfig, ServerReport, SlotRange, SocketId, SupervisorId,
-    Timestamp, Verdict,
+    Node, NodeEvent, Op, OpKind, Outcome, Output, Peer, ServerConfig, ServerReport, SlotRange, SocketId, SupervisorId, Timestamp,
+    Verdict,
 };
 use sansock_system::CatchPanics;
-use sansock_tests::drive::{Contract, Drive, address, connected, ordinary};
+use sansock_tests::drive::{Contract, Drive, address, attend, connected, ordinary};
 
 const DEADLINE: Timestamp = Timestamp::from_secs(10);
 
@@ -252,24 +252,6 @@ fn x018_a_connection_that_is_accepted_while_draining_finishes_too() {
     assert_eq!((report.accepted, closed.len(), report.forced), (1, 1, false));
 }
 
-/// Does what the node asks for, the ordinary way, and keeps what waits for a peer. A receive waits until it is cancelled.
-fn serve<S: sansock::Service>(node: &mut Node<S>, waiting: &mut Vec<OpId>) -> Vec<NodeEvent> {
-    let mut events = Vec::new();
-    while let Some(output) = node.poll() {
-        match output {
-            Output::Event(event) => events.push(event),
-            Output::Submit(Op::Cancel(cancel)) => {
-                waiting.retain(|id| *id != cancel.target());
-                let cancelled = Outcome::Failed(FaultKind::Cancelled.into());
-                node.complete(Timestamp::ZERO, Completion::from_raw(cancel.target(), cancelled)).unwrap();
-            }
-            Output::Submit(op @ (Op::Accept(_) | Op::Recv(_))) => waiting.push(op.id()),
-            Output::Submit(op) => node.complete(Timestamp::ZERO, Completion::from_raw(op.id(), ordinary(&op))).unwrap(),
-        }
-    }
-    events
-}
-
 #[test]
 fn one_server_of_a_node_ends_and_the_other_goes_on() {
     let ends: [fn(&mut Node<Service>, SupervisorId); 2] = [
@@ -285,17 +267,17 @@ fn one_server_of_a_node_ends_and_the_other_goes_on() {
             let config = ServerConfig::new(address(port)).max_connections(1).unwrap();
             node.serve(Timestamp::ZERO, config, CatchPanics::new(by_port as ByPort)).unwrap()
         });
-        serve(&mut node, &mut waiting);
+        attend(&mut node, &mut waiting, ordinary);
         let accepts = std::mem::take(&mut waiting);
         for accept in &accepts {
             node.complete(Timestamp::ZERO, Completion::from_raw(*accept, connected(9))).unwrap();
         }
-        serve(&mut node, &mut waiting);
+        attend(&mut node, &mut waiting, ordinary);
         let [goes_on, ends] = [accepts[0].socket(), accepts[1].socket()];
         assert_eq!(waiting.iter().map(|id| id.socket()).collect::<Vec<_>>(), [goes_on, ends]);
 
         end(&mut node, server);
-        let events = serve(&mut node, &mut waiting);
+        let events = attend(&mut node, &mut waiting, ordinary);
         assert!(matches!(events[0], NodeEvent::Closed { supervisor, socket, .. } if supervisor == server && socket == ends));
         assert!(matches!(events[1], NodeEvent::ServerStopped { server: stopped, .. } if stopped == server));
         assert_eq!(events.len(), 2);
@@ -326,15 +308,15 @@ fn the_name_of_an_earlier_connection_is_nobodys() {
     assert!(node.server(server).is_some());
     let mut names = Vec::new();
     for _ in 0..2 {
-        serve(&mut node, &mut waiting);
+        attend(&mut node, &mut waiting, ordinary);
         let accept = waiting.pop().unwrap();
         node.complete(Timestamp::ZERO, Completion::from_raw(accept, connected(9))).unwrap();
-        serve(&mut node, &mut waiting);
+        attend(&mut node, &mut waiting, ordinary);
         names.push(accept.socket());
         assert!(node.session(accept.socket()).is_some());
         if names.len() == 1 {
             node.broken(Timestamp::ZERO, accept.socket(), FaultKind::ConnectionReset.into());
-            let closed = serve(&mut node, &mut waiting);
+            let closed = attend(&mut node, &mut waiting, ordinary);
             assert!(matches!(closed[..], [NodeEvent::Closed { socket, .. }] if socket == accept.socket()));
         }
     }
@@ -350,10 +332,10 @@ fn the_name_of_an_earlier_connection_is_nobodys() {
 fn a_listener_of_a_node_can_be_reported_as_broken() {
     let (mut node, mut waiting) = (Node::new(SlotRange::ALL), Vec::new());
     node.serve(Timestamp::ZERO, ServerConfig::new(address(80)), by_port as ByPort).unwrap();
-    serve(&mut node, &mut waiting);
+    attend(&mut node, &mut waiting, ordinary);
     // The first slot is the server's own.
     node.broken(Timestamp::ZERO, SocketId::new(1, 0).unwrap(), FaultKind::Other.into());
-    let events = serve(&mut node, &mut waiting);
+    let events = attend(&mut node, &mut waiting, ordinary);
     // It may get better, as with an accept that fails so.
     assert!(matches!(events[..], [NodeEvent::Exhausted { listener: 0, .. }]), "{events:?}");
 }

@@ -90,15 +90,14 @@ impl<S: Service> Node<S> {
         loop {
             match self.members.member(slot) {
                 Some(Member::Session(session)) => {
-                    let event = if session.has_mail() { None } else { session.next_event() };
-                    let Some(event) = event else {
-                        if session.has_mail() {
-                            self.schedule.sends(slot);
-                        }
-                        return self.schedule.looked(slot, session.due());
-                    };
-                    let socket = session.socket();
-                    self.on_session(socket, event);
+                    if session.has_mail() {
+                        self.schedule.sends(slot);
+                    } else if let Some(event) = session.next_event() {
+                        let socket = session.socket();
+                        self.on_session(socket, event);
+                        continue;
+                    }
+                    return self.schedule.looked(slot, session.due());
                 }
                 Some(Member::Supervisor(supervisor)) => {
                     let Some(event) = supervisor.next_event() else {

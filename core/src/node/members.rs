@@ -29,8 +29,8 @@ pub(super) struct Members<S: Service> {
     seats: Vec<Seat<S>>,
     /// In the order of their slots: each new place is cut from the front of the node's range.
     places: Vec<Place<S>>,
-    /// Those whose supervisor has stopped and whose names are not used up, the last one last.
-    vacant: Vec<u32>,
+    /// The slots of those that have stopped, under names that were not used, the last one last.
+    vacant: Vec<SlotRange>,
 }
 
 /// Where a supervisor is, with its slots. One that has stopped stays until another needs a place of that size.
@@ -45,11 +45,9 @@ impl<S: Service> Members<S> {
     }
 
     /// The slots of a supervisor that has stopped and had so many, under names that were not used.
-    pub(super) fn take_vacant(&mut self, slots: u32) -> Option<SlotRange> {
-        let vacant =
-            self.vacant.iter().rposition(|place| self.place(*place).is_some_and(|place| place.slots.count() == slots))?;
-        let place = self.vacant.remove(vacant);
-        self.place(place)?.supervisor.slots_after()
+    pub(super) fn take_vacant(&mut self, count: u32) -> Option<SlotRange> {
+        let vacant = self.vacant.iter().rposition(|slots| slots.count() == count)?;
+        Some(self.vacant.remove(vacant))
     }
 
     /// The supervisor gets the place that its slots had before, or a new one.
@@ -68,9 +66,8 @@ impl<S: Service> Members<S> {
 
     /// The supervisor has stopped: its place can be used again, unless its names are used up.
     pub(super) fn vacate(&mut self, supervisor: SupervisorId) {
-        if self.supervisor(supervisor).is_some_and(|supervisor| supervisor.slots_after().is_some()) {
-            self.vacant.push(supervisor.place);
-        }
+        let slots = self.supervisor(supervisor).and_then(Supervisor::slots_after);
+        self.vacant.extend(slots);
     }
 
     pub(super) fn add_session(&mut self, supervisor: SupervisorId, session: Box<Session<S::Handler>>) {

@@ -43,43 +43,38 @@ pub(crate) const WORKS: [Work; 7] = [
 /// From the receive that brings them to the send that takes them, on one connection and nothing else. Of the rest of the round, that the send was
 /// done and the next receive, no instructions are counted here; its time is.
 fn session_bytes() -> Box<dyn FnMut()> {
-    let (mut session, mut waiting) = session();
-    let data = message();
-    let mut now = Timestamp::ZERO;
-    Box::new(move || {
-        now = now + Duration::from_micros(10);
-        counted::complete(&mut session, now, waiting.take().expect("a receive").data(data.clone()));
-        let send = expect_send(&mut session);
+    session(|session, now, send| {
         session.complete(now, send.sent(MESSAGE)).expect("what was submitted is completed once");
         let Some(Output::Submit(Op::Recv(recv))) = session.poll() else { panic!("no receive was asked for") };
-        waiting = Some(recv);
+        recv
     })
 }
 
 /// The whole round: a receive and its completion, a send and its completion.
 fn session_echo() -> Box<dyn FnMut()> {
-    let (mut session, mut waiting) = session();
-    let data = message();
-    let mut now = Timestamp::ZERO;
-    Box::new(move || {
-        now = now + Duration::from_micros(10);
-        let recv = waiting.take().expect("a receive waits between any two messages");
-        counted::complete(&mut session, now, recv.data(data.clone()));
-        let send = expect_send(&mut session);
-        counted::complete(&mut session, now, send.sent(MESSAGE));
-        waiting = Some(expect_recv(&mut session));
+    session(|session, now, send| {
+        counted::complete(session, now, send.sent(MESSAGE));
+        expect_recv(session)
     })
 }
 
-/// A session, and the receive that waits for its first message.
-fn session() -> (Session<Echo>, Option<RecvOp>) {
+/// A session that gets a message and sends it back; then comes the rest of the round, until it waits for the next.
+fn session(rest: fn(&mut Session<Echo>, Timestamp, SendOp) -> RecvOp) -> Box<dyn FnMut()> {
     let socket = SocketId::new(1, 0).expect("slot 1 is in range");
     let peer = Peer { address: None, local: None, origin: Origin::Accepted { listener: 0 } };
     let config = Arc::new(ConnectionConfig::default());
     let mut session = Session::new(Timestamp::ZERO, socket, peer, config, Echo::default());
     session.open(Timestamp::ZERO);
-    let waiting = expect_recv(&mut session);
-    (session, Some(waiting))
+    let data = message();
+    let mut now = Timestamp::ZERO;
+    let mut waiting = Some(expect_recv(&mut session));
+    Box::new(move || {
+        now = now + Duration::from_micros(10);
+        let recv = waiting.take().expect("a receive waits between any two messages");
+        counted::complete(&mut session, now, recv.data(data.clone()));
+        let send = expect_send(&mut session);
+        waiting = Some(rest(&mut session, now, send));
+    })
 }
 
 /// The same on each connection of a node in turn.

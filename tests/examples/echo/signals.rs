@@ -5,8 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::low_level::pipe;
+use sansock_tests::loops;
 
 /// Signals that came and were not read yet.
 pub(crate) struct Signals(UnixStream);
@@ -14,11 +13,10 @@ pub(crate) struct Signals(UnixStream);
 impl Signals {
     /// From here on the two signals no longer end the process.
     pub(crate) fn new() -> io::Result<Self> {
-        let (reader, writer) = UnixStream::pair()?;
-        for signal in [SIGINT, SIGTERM] {
-            pipe::register(signal, writer.try_clone()?)?;
-        }
-        Ok(Self(reader))
+        let signals = loops::signals()?;
+        // A thread waits for them here.
+        signals.set_nonblocking(false)?;
+        Ok(Self(signals))
     }
 
     /// Calls `act` for each signal, with how many came before. The thread ends with the process.

@@ -11,8 +11,10 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use sansock::{Canonical, Completion, Connected, Fault, FaultKind, Machine, Misuse, Op, OpId, OpKind, Outcome, Output};
-use sansock::{RefusedOptions, SocketId, Timestamp};
+use sansock::{
+    Canonical, Completion, Connected, Fault, FaultKind, Machine, Misuse, Node, NodeEvent, Op, OpId, OpKind, Outcome, Output,
+    RefusedOptions, Service, SocketId, Timestamp,
+};
 
 pub use contract::Contract;
 pub use meaning::{Meaning, Meaningful};
@@ -270,6 +272,31 @@ impl<M: Machine> Drop for Drive<M> {
 #[must_use]
 pub fn name(slot: u32) -> SocketId {
     SocketId::new(slot, 0).expect("the slot is in range")
+}
+
+/// Does what a node asks for, with the outcomes that `answer` gives, and keeps what waits for a peer: accepts and receives, until they are
+/// cancelled. What the node has said meanwhile comes back.
+pub fn attend<S: Service>(node: &mut Node<S>, waiting: &mut Vec<OpId>, mut answer: impl FnMut(&Op) -> Outcome) -> Vec<NodeEvent> {
+    let mut events = Vec::new();
+    while let Some(output) = node.poll() {
+        let (id, outcome) = match output {
+            Output::Event(event) => {
+                events.push(event);
+                continue;
+            }
+            Output::Submit(op @ (Op::Accept(_) | Op::Recv(_))) => {
+                waiting.push(op.id());
+                continue;
+            }
+            Output::Submit(Op::Cancel(cancel)) => {
+                waiting.retain(|id| *id != cancel.target());
+                (cancel.target(), Outcome::Failed(FaultKind::Cancelled.into()))
+            }
+            Output::Submit(op) => (op.id(), answer(&op)),
+        };
+        node.complete(Timestamp::ZERO, Completion::from_raw(id, outcome)).expect("it is in flight");
+    }
+    events
 }
 
 /// What an operation comes to when nothing goes wrong and no peer is there: created without a refusal, bound to the address that was

@@ -308,15 +308,22 @@ fn what_was_on_its_way_when_a_recording_began_is_not_in_it() {
     assert_eq!(recording.entries().len(), 2, "the reset leaves and arrives: {:?}", recording.entries());
 }
 
+/// Two hosts that are recorded, and a listener of the first at 10.0.0.1:7.
+fn listening() -> (Network, [HostId; 2], Descriptor) {
+    let mut network = Network::new(NetworkConfig::default(), 1);
+    let hosts = ["10.0.0.1", "10.0.0.2"].map(|address| network.add_host([address.parse().unwrap()]));
+    network.start_recording();
+    let listener = network.create(hosts[0], Family::V4).unwrap();
+    network.bind(listener, "10.0.0.1:7".parse().unwrap()).unwrap();
+    network.listen(listener, 10).unwrap();
+    (network, hosts, listener)
+}
+
 /// Otherwise it would look like the old one going on.
 #[test]
 fn a_connection_whose_names_were_used_before_begins_with_another_number() {
-    let mut network = Network::new(NetworkConfig::default(), 1);
-    let [server, client] = ["10.0.0.1", "10.0.0.2"].map(|address| network.add_host([address.parse().unwrap()]));
-    network.start_recording();
-    let listener = network.create(server, Family::V4).unwrap();
-    network.bind(listener, "10.0.0.1:7".parse().unwrap()).unwrap();
-    let address = network.listen(listener, 10).unwrap();
+    let (mut network, [_, client], _) = listening();
+    let address = "10.0.0.1:7".parse().unwrap();
     let open = |network: &mut Network| {
         let socket = network.create(client, Family::V4).unwrap();
         network.bind(socket, "10.0.0.2:4000".parse().unwrap()).unwrap();
@@ -356,12 +363,7 @@ fn a_connection_whose_names_were_used_before_begins_with_another_number() {
 
 /// Of two hosts, one of which listens at port 7: the number and the length of each segment that the other sends.
 fn numbers_of_the_client(run: impl FnOnce(&mut Network, [HostId; 2], Descriptor)) -> Vec<[String; 2]> {
-    let mut network = Network::new(NetworkConfig::default(), 1);
-    let hosts = ["10.0.0.1", "10.0.0.2"].map(|address| network.add_host([address.parse().unwrap()]));
-    network.start_recording();
-    let listener = network.create(hosts[0], Family::V4).unwrap();
-    network.bind(listener, "10.0.0.1:7".parse().unwrap()).unwrap();
-    network.listen(listener, 10).unwrap();
+    let (mut network, hosts, listener) = listening();
     run(&mut network, hosts, listener);
     let file = capture(&network.take_recording().unwrap());
     let packets = tshark(&file, &["tcp.seq_raw", "tcp.len"], "ip.src == 10.0.0.2");
