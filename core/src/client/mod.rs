@@ -91,13 +91,13 @@ impl<S: Service> Client<S> {
             SocketId::new(own.first(), own.generation()).ok_or(Misuse::call(MisuseKind::Slots, "new client", "no slot"))?;
         Ok(Self {
             service,
-            connection: Arc::new(config.connection),
+            connection: config.connection,
             now: Timestamp::ZERO,
             life: SupervisorLife::New,
             runtime: Runtime::new(control),
             range,
             name: SocketId::new(socket.first(), socket.generation()),
-            dialer: Some(Box::new(Dialer::new(Arc::new(config.dialer)))),
+            dialer: Some(Box::new(Dialer::new(config.dialer))),
             place: Place::Dialer,
             drain_deadline: Timestamp::NEVER,
             events: VecDeque::new(),

@@ -1,5 +1,6 @@
 //! The limits of a dialer and of a client.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -83,11 +84,13 @@ impl DialerConfig {
 }
 
 /// The limits of a client.
+///
+/// What it holds is shared: a clone costs two counters, and clients that are made of clones of one configuration keep it once.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[must_use]
 pub struct ClientConfig {
-    pub(crate) dialer: DialerConfig,
-    pub(crate) connection: ConnectionConfig,
+    pub(crate) dialer: Arc<DialerConfig>,
+    pub(crate) connection: Arc<ConnectionConfig>,
 }
 
 impl ClientConfig {
@@ -96,18 +99,18 @@ impl ClientConfig {
     /// # Errors
     /// See [`DialerConfig::new`].
     pub fn new(addresses: Vec<Address>) -> Result<Self, ConfigError> {
-        Ok(Self { dialer: DialerConfig::new(addresses)?, connection: ConnectionConfig::default() })
+        Ok(Self { dialer: DialerConfig::new(addresses)?.into(), connection: Arc::default() })
     }
 
-    /// How to connect.
-    pub fn dialer(mut self, dialer: DialerConfig) -> Self {
-        self.dialer = dialer;
+    /// How to connect; an `Arc` is shared with whoever else has it.
+    pub fn dialer(mut self, dialer: impl Into<Arc<DialerConfig>>) -> Self {
+        self.dialer = dialer.into();
         self
     }
 
-    /// The limits of the connection.
-    pub fn connection(mut self, connection: ConnectionConfig) -> Self {
-        self.connection = connection;
+    /// The limits of the connection; an `Arc` is shared with whoever else has it.
+    pub fn connection(mut self, connection: impl Into<Arc<ConnectionConfig>>) -> Self {
+        self.connection = connection.into();
         self
     }
 

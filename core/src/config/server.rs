@@ -1,5 +1,6 @@
 //! The limits of a listener and of a server.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -99,13 +100,13 @@ impl ListenerConfig {
 pub struct ServerConfig {
     pub(crate) listeners: Vec<ListenerConfig>,
     pub(crate) max_connections: usize,
-    pub(crate) connection: ConnectionConfig,
+    pub(crate) connection: Arc<ConnectionConfig>,
 }
 
 impl ServerConfig {
     /// A server with one listener on `address`, at most 1024 connections (Ranch: `max_connections`) and the default limits.
     pub fn new(address: impl Into<Address>) -> Self {
-        Self { listeners: [ListenerConfig::new(address)].into(), max_connections: 1024, connection: ConnectionConfig::default() }
+        Self { listeners: [ListenerConfig::new(address)].into(), max_connections: 1024, connection: Arc::default() }
     }
 
     /// The listeners. They start together: if one cannot, none does.
@@ -128,9 +129,9 @@ impl ServerConfig {
         Ok(self)
     }
 
-    /// The limits of each connection.
-    pub fn connection(mut self, connection: ConnectionConfig) -> Self {
-        self.connection = connection;
+    /// The limits of each connection; an `Arc` is shared with whoever else has it.
+    pub fn connection(mut self, connection: impl Into<Arc<ConnectionConfig>>) -> Self {
+        self.connection = connection.into();
         self
     }
 

@@ -123,7 +123,7 @@ impl<S: Service> Server<S> {
         }
         Ok(Self {
             service,
-            connection: Arc::new(config.connection),
+            connection: config.connection,
             now: Timestamp::ZERO,
             life: SupervisorLife::New,
             runtime: Runtime::new(control),

@@ -183,7 +183,7 @@ fn ours(workload: Workload, hosts: u64, each: u64) -> Run {
                 let host = world.host(index);
                 let mut node = Node::new(SlotRange::ALL);
                 serve(&mut node, 1);
-                dial(&mut node, address(index % hosts + 1), Role::Echoes { left: each });
+                dial(&mut node, Timestamp::ZERO, client_of(address(index % hosts + 1)), Role::Echoes { left: each });
                 world.add(host, Application::Plain(node));
             }
             world
@@ -196,9 +196,9 @@ fn one_client_host(clients: u64, role: Role) -> World {
     let mut world = World::new();
     let (server, client) = (world.host(1), world.host(2));
     world.serve(server, clients);
-    let mut node = Node::new(SlotRange::ALL);
+    let (mut node, config) = (Node::new(SlotRange::ALL), client_of(address(1)));
     for _ in 0..clients {
-        dial(&mut node, address(1), role.clone());
+        dial(&mut node, Timestamp::ZERO, config.clone(), role.clone());
     }
     world.add(client, Application::Plain(node));
     world
@@ -277,12 +277,11 @@ fn serve(node: &mut AnyNode, clients: u64) {
     node.serve(Timestamp::ZERO, config, Box::new(|_| Verdict::Accept(Role::Server))).expect("slots enough");
 }
 
-fn dial(node: &mut AnyNode, to: SocketAddr, role: Role) {
-    dial_at(node, Timestamp::ZERO, to, role);
+fn client_of(server: SocketAddr) -> ClientConfig {
+    ClientConfig::new(vec![server.into()]).expect("one address").connection(limits())
 }
 
-fn dial_at(node: &mut AnyNode, now: Timestamp, to: SocketAddr, role: Role) {
-    let config = ClientConfig::new(vec![to.into()]).expect("one address").connection(limits());
+fn dial(node: &mut AnyNode, now: Timestamp, config: ClientConfig, role: Role) {
     node.connect(now, config, Box::new(move |_| Verdict::Accept(role.clone()))).expect("slots enough");
 }
 
@@ -296,13 +295,13 @@ enum Application {
 struct Again {
     node: AnyNode,
     now: Timestamp,
-    to: SocketAddr,
+    config: ClientConfig,
     left: u64,
 }
 
 impl Again {
     fn new(to: SocketAddr, rounds: u64) -> Self {
-        let mut again = Self { node: Node::default(), now: Timestamp::ZERO, to, left: rounds };
+        let mut again = Self { node: Node::default(), now: Timestamp::ZERO, config: client_of(to), left: rounds };
         again.start();
         again
     }
@@ -310,7 +309,7 @@ impl Again {
     fn start(&mut self) {
         if let Some(left) = self.left.checked_sub(1) {
             self.left = left;
-            dial_at(&mut self.node, self.now, self.to, Role::Echoes { left: 1 });
+            dial(&mut self.node, self.now, self.config.clone(), Role::Echoes { left: 1 });
         }
     }
 
