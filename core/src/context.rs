@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+use crate::peer::KeptPeer;
 use crate::{CloseReason, Peer, SocketId, Stream, Timestamp, Unsent};
 
 /// A handler's access to its connection, for the time of one callback.
@@ -18,7 +19,7 @@ pub struct Context<'a, M> {
 pub struct Scope<'a, M> {
     pub(crate) now: Timestamp,
     pub(crate) socket: SocketId,
-    pub(crate) peer: &'a Peer,
+    pub(crate) peer: &'a KeptPeer,
     pub(crate) timers: &'a mut SessionTimers,
     pub(crate) mail: &'a mut Mail<M>,
     /// How many messages may wait in it.
@@ -112,8 +113,8 @@ impl<'a, M> Context<'a, M> {
 
     /// The other end.
     #[must_use]
-    pub fn peer(&self) -> &Peer {
-        self.scope.peer
+    pub fn peer(&self) -> Peer {
+        self.scope.peer.get()
     }
 
     /// The name of this connection: what others post to.

@@ -117,6 +117,7 @@ mod report;
 mod backoff;
 mod credit;
 mod flight;
+mod peer;
 mod runtime;
 mod send_queue;
 mod slots;

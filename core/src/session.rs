@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::connection::Signal;
 use crate::context::{Mail, Scope, SessionTimers};
+use crate::peer::KeptPeer;
 use crate::state::Life;
 use crate::{
     Canonical, CloseReason, CloseReport, Completion, Connection, ConnectionConfig, Context, Fault, Handler, Machine, Misuse, Op,
@@ -22,7 +23,7 @@ use crate::{
 pub struct Session<H: Handler> {
     connection: Connection,
     handler: H,
-    peer: Peer,
+    peer: KeptPeer,
     timers: SessionTimers,
     mail: Mail<H::Message>,
     phase: Phase,
@@ -74,6 +75,7 @@ impl<H: Handler> Session<H> {
     /// A session over a socket that is connected. The handler sees nothing of it before [`Session::open`].
     #[must_use]
     pub fn new(now: Timestamp, socket: SocketId, peer: Peer, config: Arc<ConnectionConfig>, handler: H) -> Self {
+        let peer = KeptPeer::new(&peer);
         let connection = Connection::new(now, socket, config);
         Self { connection, handler, peer, timers: SessionTimers::default(), mail: Mail::NONE, phase: Phase::New }
     }
@@ -143,8 +145,8 @@ impl<H: Handler> Session<H> {
 
     /// The other end.
     #[must_use]
-    pub const fn peer(&self) -> &Peer {
-        &self.peer
+    pub fn peer(&self) -> Peer {
+        self.peer.get()
     }
 
     /// The handler.

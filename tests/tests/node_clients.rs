@@ -103,7 +103,7 @@ fn clients_one_after_another_need_the_slots_of_one_and_no_name_comes_twice() {
         let opened = NodeEvent::Opened {
             supervisor: client,
             socket: session,
-            peer: Peer::clone(bench.node.session(session).unwrap().peer()),
+            peer: bench.node.session(session).unwrap().peer(),
         };
         assert_eq!(bench.events.pop(), Some(opened));
         bench.stop(client);
