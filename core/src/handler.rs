@@ -199,7 +199,8 @@ mod tests {
         let peer = Peer { address: None, local: None, origin: Origin::Dialled { address: 0 } };
         let (mut timers, mut mail) = (SessionTimers::default(), Mail::NONE);
         let mut connection = Connection::new(Timestamp::ZERO, socket, Arc::new(ConnectionConfig::default()));
-        let scope = Scope { now: Timestamp::ZERO, socket, peer: &KeptPeer::new(&peer), timers: &mut timers, mail: &mut mail, mailbox: 1 };
+        let scope =
+            Scope { now: Timestamp::ZERO, socket, peer: &KeptPeer::new(&peer), timers: &mut timers, mail: &mut mail, mailbox: 1 };
         let cx = &mut Context::new(&mut connection, scope);
         boxed.on_open(cx);
         boxed.on_data(cx, Bytes::from_static(b"x"));

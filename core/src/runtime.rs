@@ -31,6 +31,10 @@ impl Runtime {
         Self { control, flight: Flight::Idle, ready: false, stamps: Stamps::new() }
     }
 
+    pub(crate) const fn control(&self) -> SocketId {
+        self.control
+    }
+
     /// True if the operation is one of the supervisor's own.
     pub(crate) fn owns(&self, id: OpId) -> bool {
         id.socket() == self.control

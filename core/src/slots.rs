@@ -28,6 +28,11 @@ impl SlotRange {
         if first.saturating_add(count) <= MAX_SLOTS { Some(Self { first, count, generation: 0 }) } else { None }
     }
 
+    /// The `count` slots from the one of this name on, to be used from its generation on.
+    pub(crate) const fn from_name(name: SocketId, count: u32) -> Self {
+        Self { first: name.slot(), count, generation: name.generation() }
+    }
+
     /// The first slot.
     #[must_use]
     pub const fn first(self) -> u32 {

@@ -100,11 +100,7 @@ fn clients_one_after_another_need_the_slots_of_one_and_no_name_comes_twice() {
         assert!(clients.insert(client), "the name of an earlier client");
         let session = bench.session();
         assert!(sessions.insert(session), "the name of an earlier session");
-        let opened = NodeEvent::Opened {
-            supervisor: client,
-            socket: session,
-            peer: bench.node.session(session).unwrap().peer(),
-        };
+        let opened = NodeEvent::Opened { supervisor: client, socket: session, peer: bench.node.session(session).unwrap().peer() };
         assert_eq!(bench.events.pop(), Some(opened));
         bench.stop(client);
         assert!(matches!(bench.events[..], [NodeEvent::Closed { supervisor, socket, .. }, NodeEvent::ClientStopped { .. }]

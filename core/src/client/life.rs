@@ -2,29 +2,45 @@
 
 use alloc::boxed::Box;
 
-use super::{Client, ClientEvent, Place};
+use super::{Client, ClientReport, Place, Untold};
 use crate::flight::Flight;
+use crate::peer::KeptPeer;
 use crate::runtime::RuntimeEvent;
 use crate::state::{SupervisorLife, SupervisorLifeEvent as Step, Table};
 use crate::{
-    CloseOp, CloseReport, Completion, Connected, DialerEvent, Machine, Misuse, MisuseKind, Op, OpId, OpKind, Order, Origin,
-    Outcome, Peer, Service, Session, SocketId, Timestamp, Verdict,
+    CloseOp, CloseReport, Completion, Connected, DialerEvent, Machine, Misuse, MisuseKind, Op, OpId, OpKind, Origin, Outcome,
+    Peer, Service, Session, SocketId, Timestamp, Verdict,
 };
 
 impl<S: Service> Client<S> {
     pub(super) fn take_gone(&mut self, now: Timestamp, socket: SocketId, report: &CloseReport) -> Result<(), Misuse> {
-        if !matches!(self.place, Place::Live(live) if live == socket) || self.is_yet_to_be_polled(socket) {
+        // One that is yet to be polled is not out.
+        if !matches!(self.place, Place::Live) || socket != self.socket || self.opened.is_some() {
             return Err(Misuse::call(MisuseKind::UnknownSocket, "gone", self.life.name()));
         }
         self.now = now;
-        self.report.closed = Some(*report);
-        self.free(socket);
+        self.report().closed = Some(*report);
+        // Nobody is there to obey.
+        self.untold = Untold::default();
+        self.free();
         self.pump();
         Ok(())
     }
 
-    fn is_yet_to_be_polled(&self, session: SocketId) -> bool {
-        self.events.iter().any(|event| matches!(event, ClientEvent::Opened { socket, .. } if *socket == session))
+    /// What is to be reported beside the peer.
+    pub(super) fn report(&mut self) -> &mut ClientReport {
+        self.report.get_or_insert_default()
+    }
+
+    pub(super) fn take_report(&mut self) -> Box<ClientReport> {
+        let mut report = self.report.take().unwrap_or_default();
+        report.peer = self.peer.as_ref().map(KeptPeer::get);
+        report
+    }
+
+    /// When a drain is over: a client that is not draining has no such time.
+    pub(super) fn drain_deadline(&self) -> Timestamp {
+        if self.life == SupervisorLife::Draining { self.drain_deadline } else { Timestamp::NEVER }
     }
 
     pub(super) fn begin_drain(&mut self, deadline: Timestamp) {
@@ -41,17 +57,16 @@ impl<S: Service> Client<S> {
         // The earliest deadline wins.
         self.drain_deadline = self.drain_deadline.min(deadline);
         self.cease_to_dial();
-        self.order(Order::Drain(self.drain_deadline));
+        self.untold.drain = matches!(self.place, Place::Live);
         self.pump();
     }
 
     pub(super) fn begin_stop(&mut self) {
-        self.drain_deadline = Timestamp::NEVER;
         let was = self.life;
         self.step(Step::Stop);
         if self.life == SupervisorLife::Stopping && was != SupervisorLife::Stopping {
             self.cease_to_dial();
-            self.order(Order::Abort);
+            self.untold.abort = matches!(self.place, Place::Live);
         }
         self.pump();
     }
@@ -62,19 +77,11 @@ impl<S: Service> Client<S> {
         }
     }
 
-    fn order(&mut self, order: Order) {
-        if let Place::Live(socket) = self.place {
-            self.events.push_back(ClientEvent::Order { socket, order });
-        }
-    }
-
     /// Takes a transition, and says so if it is the last.
     pub(super) fn step(&mut self, event: Step) {
         let was = self.life;
         self.life.step(event);
-        if self.life == SupervisorLife::Stopped && was != SupervisorLife::Stopped {
-            self.events.push_back(ClientEvent::Stopped(Box::new(self.report.clone())));
-        }
+        self.untold.stopped |= self.life == SupervisorLife::Stopped && was != SupervisorLife::Stopped;
     }
 
     /// What is refused changes nothing, not even the time.
@@ -84,8 +91,8 @@ impl<S: Service> Client<S> {
             let event = self.runtime.complete(self.life, id, done.outcome())?;
             self.now = now;
             self.on_runtime(event);
-        } else if let Place::Closing(socket, flight) = self.place
-            && socket == id.socket()
+        } else if let Place::Closing(flight) = self.place
+            && self.socket == id.socket()
         {
             self.take_disposal(id, flight, done.outcome())?;
             self.now = now;
@@ -103,7 +110,7 @@ impl<S: Service> Client<S> {
         match event {
             RuntimeEvent::Started => self.on_started(),
             RuntimeEvent::NotStarted(fault) => {
-                self.report.startup_error = fault;
+                self.report().startup_error = fault;
                 self.step(Step::StartFailed);
             }
             RuntimeEvent::Released => self.step(Step::CleanedUp),
@@ -126,7 +133,7 @@ impl<S: Service> Client<S> {
         if !matches!(outcome, Outcome::Done | Outcome::Failed(_)) {
             return Err(Misuse::completion(MisuseKind::WrongOutcome, id, self.life.name()));
         }
-        self.free(id.socket());
+        self.free();
         Ok(())
     }
 
@@ -134,53 +141,56 @@ impl<S: Service> Client<S> {
     pub(super) fn pump(&mut self) {
         while let Some(event) = self.dialer.as_mut().and_then(|dialer| dialer.next_event()) {
             match event {
-                DialerEvent::Connected { slot, address, connected } => {
+                DialerEvent::Connected { address, connected, .. } => {
                     self.dialer = None;
-                    self.on_connected(slot, address, connected);
+                    self.on_connected(address, connected);
                 }
-                DialerEvent::Returned { slot } => self.free(slot),
+                DialerEvent::Returned { .. } => self.free(),
                 DialerEvent::Failed(error) => {
                     self.dialer = None;
-                    self.report.dial_error = Some(error);
+                    self.report().dial_error = Some(error);
                 }
             }
         }
-        if let Some(dialer) = &mut self.dialer
+        if matches!(self.place, Place::Free)
+            && let Some(dialer) = &mut self.dialer
             && dialer.wants_slot()
-            && let Some(name) = self.name
-            && dialer.offer(self.now, name).is_ok()
+            && dialer.offer(self.now, self.socket).is_ok()
         {
-            self.name = None;
+            self.place = Place::Dialer;
         }
         self.settle();
     }
 
-    fn on_connected(&mut self, socket: SocketId, address: usize, connected: Connected) {
+    fn on_connected(&mut self, address: usize, connected: Connected) {
         let peer = Peer { address: connected.peer, local: connected.local, origin: Origin::Dialled { address } };
-        self.report.peer = Some(peer);
+        self.peer = Some(KeptPeer::new(&peer));
         match self.service.accept(&peer) {
             Verdict::Accept(handler) => {
-                let session = Box::new(Session::new(self.now, socket, peer, self.connection.clone(), handler));
-                self.place = Place::Live(socket);
-                self.events.push_back(ClientEvent::Opened { socket, peer, session });
+                let session = Session::new(self.now, self.socket, peer, self.connection.clone(), handler);
+                self.opened = Some(Box::new(session));
+                self.place = Place::Live;
             }
             Verdict::Reject => {
-                self.report.rejected = true;
-                self.place = Place::Closing(socket, Flight::Idle);
+                self.report().rejected = true;
+                self.place = Place::Closing(Flight::Idle);
             }
         }
     }
 
-    fn free(&mut self, socket: SocketId) {
-        self.place = Place::Dialer;
-        self.name = socket.successor();
+    /// The socket is gone.
+    fn free(&mut self) {
+        match self.socket.successor() {
+            Some(next) => (self.socket, self.place) = (next, Place::Free),
+            None => self.place = Place::UsedUp,
+        }
     }
 
     /// Moves on to the end if nothing is left.
     fn settle(&mut self) {
         let running = matches!(self.life, SupervisorLife::Running | SupervisorLife::Draining | SupervisorLife::Stopping);
-        if running && self.dialer.is_none() && matches!(self.place, Place::Dialer) && self.runtime.in_flight() == 0 {
-            self.drain_deadline = Timestamp::NEVER;
+        let vacant = !matches!(self.place, Place::Live | Place::Closing(_));
+        if running && self.dialer.is_none() && vacant && self.runtime.in_flight() == 0 {
             // What was stopped before its startup was even submitted has nothing to release.
             self.step(if self.runtime.is_ready() { Step::Idle } else { Step::StartFailed });
         }
@@ -192,11 +202,11 @@ impl<S: Service> Client<S> {
     }
 
     fn next_close(&mut self) -> Option<Op> {
-        let Place::Closing(socket, flight) = &mut self.place else { return None };
+        let Place::Closing(flight) = &mut self.place else { return None };
         if !flight.is_idle() {
             return None;
         }
-        let id = self.stamps.mint(*socket, OpKind::Close);
+        let id = self.stamps.mint(self.socket, OpKind::Close);
         flight.submit(id);
         Some(Op::Close(CloseOp { id, abortive: true }))
     }

@@ -4,12 +4,13 @@ mod life;
 mod report;
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::mem::take;
 
 use crate::flight::{Flight, Stamps};
+use crate::peer::KeptPeer;
 use crate::runtime::Runtime;
 use crate::state::{SupervisorLife, Table};
 use crate::{
@@ -32,28 +33,44 @@ pub struct Client<S: Service> {
     now: Timestamp,
     life: SupervisorLife,
     runtime: Runtime,
-    /// All that were given to it.
-    range: SlotRange,
-    /// The name of the next socket; `None` while there is one, or if the names are used up.
-    name: Option<SocketId>,
+    /// The name of the socket that there is, or of the next.
+    socket: SocketId,
+    place: Place,
+    stamps: Stamps,
     /// Until it is done: a client has a connection for longer than it dials.
     dialer: Option<Box<Dialer>>,
-    place: Place,
+    /// The earliest that was given. It counts while the client is draining.
     drain_deadline: Timestamp,
-    events: VecDeque<ClientEvent<S::Handler>>,
-    stamps: Stamps,
-    report: ClientReport,
+    /// The session that is to be handed out.
+    opened: Option<Box<Session<S::Handler>>>,
+    untold: Untold,
+    /// Who was at the other end.
+    peer: Option<KeptPeer>,
+    /// The rest of the account, once there is something to say.
+    report: Option<Box<ClientReport>>,
 }
 
 /// Where the client's one socket is.
 #[derive(Clone, Copy, Debug)]
 enum Place {
-    /// There is none, or the dialer has it.
+    /// There is none.
+    Free,
+    /// There is none, and there are no names left.
+    UsedUp,
+    /// The dialer has it.
     Dialer,
     /// A session is out.
-    Live(SocketId),
+    Live,
     /// The service turned the connection away: it is being closed.
-    Closing(SocketId, Flight),
+    Closing(Flight),
+}
+
+/// What is to be told after the session, in this order. A drain that was brought forward before it was told is told once.
+#[derive(Clone, Copy, Debug, Default)]
+struct Untold {
+    drain: bool,
+    abort: bool,
+    stopped: bool,
 }
 
 /// What a client tells its driver.
@@ -84,25 +101,26 @@ impl<S: Service> Client<S> {
     /// # Errors
     /// [`MisuseKind::Slots`] if `slots` is smaller than [`ClientConfig::slots_needed`].
     pub fn new(config: ClientConfig, service: S, mut slots: SlotRange) -> Result<Self, Misuse> {
-        let range = slots;
-        let own = slots.take(1)?;
-        let socket = slots.take(1)?;
-        let control =
-            SocketId::new(own.first(), own.generation()).ok_or(Misuse::call(MisuseKind::Slots, "new client", "no slot"))?;
+        let mut name = || {
+            let slot = slots.take(1)?;
+            SocketId::new(slot.first(), slot.generation()).ok_or(Misuse::call(MisuseKind::Slots, "new client", "no slot"))
+        };
+        let (control, socket) = (name()?, name()?);
         Ok(Self {
             service,
             connection: config.connection,
             now: Timestamp::ZERO,
             life: SupervisorLife::New,
             runtime: Runtime::new(control),
-            range,
-            name: SocketId::new(socket.first(), socket.generation()),
-            dialer: Some(Box::new(Dialer::new(config.dialer))),
-            place: Place::Dialer,
-            drain_deadline: Timestamp::NEVER,
-            events: VecDeque::new(),
+            socket,
+            place: Place::Free,
             stamps: Stamps::default(),
-            report: ClientReport::default(),
+            dialer: Some(Box::new(Dialer::new(config.dialer))),
+            drain_deadline: Timestamp::NEVER,
+            opened: None,
+            untold: Untold::default(),
+            peer: None,
+            report: None,
         })
     }
 
@@ -149,9 +167,16 @@ impl<S: Service> Client<S> {
     /// stopped, and if the names are used up.
     #[must_use]
     pub fn slots_after(&self) -> Option<SlotRange> {
-        let own = self.range.generation().checked_add(1)?;
-        let name = self.name.filter(|_| self.life == SupervisorLife::Stopped)?;
-        self.range.beginning_with(name.generation().max(own))
+        let own = self.slots().generation().checked_add(1)?;
+        if self.life != SupervisorLife::Stopped || matches!(self.place, Place::UsedUp) {
+            return None;
+        }
+        self.slots().beginning_with(self.socket.generation().max(own))
+    }
+
+    /// All that were given to it.
+    pub(crate) const fn slots(&self) -> SlotRange {
+        SlotRange::from_name(self.runtime.control(), 2)
     }
 
     /// The service.
@@ -161,12 +186,17 @@ impl<S: Service> Client<S> {
     }
 
     pub(crate) fn next_event(&mut self) -> Option<ClientEvent<S::Handler>> {
-        let event = self.events.pop_front();
-        if event.is_some() && self.events.is_empty() {
-            // A client says little in its life, so it keeps no memory for that.
-            self.events = VecDeque::new();
+        let socket = self.socket;
+        if let Some(session) = self.opened.take() {
+            return Some(ClientEvent::Opened { socket, peer: session.peer(), session });
         }
-        event
+        if take(&mut self.untold.drain) {
+            return Some(ClientEvent::Order { socket, order: Order::Drain(self.drain_deadline) });
+        }
+        if take(&mut self.untold.abort) {
+            return Some(ClientEvent::Order { socket, order: Order::Abort });
+        }
+        take(&mut self.untold.stopped).then(|| ClientEvent::Stopped(self.take_report()))
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -187,7 +217,8 @@ impl<S: Service> Machine for Client<S> {
     fn complete(&mut self, now: Timestamp, done: Completion) -> Result<(), Misuse> {
         let result = self.take_completion(self.now.max(now), done);
         if result.is_err() {
-            self.report.refused_completions = self.report.refused_completions.saturating_add(1);
+            let report = self.report();
+            report.refused_completions = report.refused_completions.saturating_add(1);
         }
         result
     }
@@ -202,7 +233,7 @@ impl<S: Service> Machine for Client<S> {
 
     fn handle_timeout(&mut self, now: Timestamp) {
         self.tick(now);
-        if self.drain_deadline.is_due(self.now) {
+        if self.drain_deadline().is_due(self.now) {
             self.begin_stop();
         }
         if let Some(dialer) = &mut self.dialer {
@@ -213,13 +244,13 @@ impl<S: Service> Machine for Client<S> {
 
     fn deadline(&self) -> Option<Timestamp> {
         let dialling = self.dialer.as_ref().and_then(|dialer| dialer.deadline());
-        dialling.into_iter().chain(self.drain_deadline.as_deadline()).min()
+        dialling.into_iter().chain(self.drain_deadline().as_deadline()).min()
     }
 
     fn in_flight(&self) -> usize {
         let closing = match self.place {
-            Place::Closing(_, flight) => flight.count(),
-            Place::Dialer | Place::Live(_) => 0,
+            Place::Closing(flight) => flight.count(),
+            Place::Free | Place::UsedUp | Place::Dialer | Place::Live => 0,
         };
         let dialling = self.dialer.as_ref().map_or(0, |dialer| dialer.in_flight());
         dialling.saturating_add(closing).saturating_add(self.runtime.in_flight())
@@ -237,25 +268,18 @@ impl<S: Service> Canonical for Client<S> {
             dialer.canonical(now, out);
         }
         match self.place {
-            Place::Dialer => encode::byte(out, 0),
-            Place::Live(_) => encode::byte(out, 1),
-            Place::Closing(_, flight) => {
+            Place::Free | Place::UsedUp | Place::Dialer => encode::byte(out, 0),
+            Place::Live => encode::byte(out, 1),
+            Place::Closing(flight) => {
                 encode::byte(out, 2);
                 encode::byte(out, flight.code());
             }
         }
-        encode::deadline(out, self.drain_deadline, now);
-        encode::length(out, self.events.len());
-        for event in &self.events {
-            encode::byte(
-                out,
-                match event {
-                    ClientEvent::Opened { .. } => 0,
-                    ClientEvent::Order { .. } => 1,
-                    ClientEvent::Stopped(_) => 2,
-                },
-            );
-        }
+        encode::deadline(out, self.drain_deadline(), now);
+        let waiting = [(self.opened.is_some(), 0), (self.untold.drain, 1), (self.untold.abort, 1), (self.untold.stopped, 2)];
+        let codes = waiting.into_iter().filter(|(waits, _)| *waits).map(|(_, code)| code);
+        encode::length(out, codes.clone().count());
+        out.extend(codes);
     }
 }
 
@@ -272,13 +296,14 @@ where
             now: self.now,
             life: self.life,
             runtime: self.runtime.clone(),
-            range: self.range,
-            name: self.name,
-            dialer: self.dialer.clone(),
+            socket: self.socket,
             place: self.place,
-            drain_deadline: self.drain_deadline,
-            events: self.events.clone(),
             stamps: self.stamps,
+            dialer: self.dialer.clone(),
+            drain_deadline: self.drain_deadline,
+            opened: self.opened.clone(),
+            untold: self.untold,
+            peer: self.peer.clone(),
             report: self.report.clone(),
         }
     }

@@ -5,16 +5,17 @@ use alloc::boxed::Box;
 use super::members::Member;
 use super::supervisor::{Supervisor, SupervisorEvent};
 use super::{Node, NodeEvent, SupervisorId};
-use crate::{ClientEvent, Machine, Op, Order, Peer, ServerEvent, Service, Session, SessionEvent, SlotRange, SocketId, Timestamp};
+use crate::{ClientEvent, Machine, Op, Order, Peer, ServerEvent, Service, Session, SessionEvent, SocketId, Timestamp};
 
 /// So many messages are delivered in one call; the rest waits for the next, so that two handlers that write to each other for ever
 /// cannot keep everybody else waiting.
 const MESSAGES_PER_TURN: usize = 64;
 
 impl<S: Service> Node<S> {
-    pub(super) fn supervise(&mut self, supervisor: Supervisor<S>, slots: SlotRange) -> SupervisorId {
-        let id = self.members.add_supervisor(supervisor, slots);
-        self.mark(slots.first());
+    pub(super) fn supervise(&mut self, supervisor: Supervisor<S>) -> SupervisorId {
+        let slot = supervisor.slots().first();
+        let id = self.members.add_supervisor(supervisor);
+        self.mark(slot);
         self.work();
         id
     }

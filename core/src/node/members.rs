@@ -27,16 +27,11 @@ enum Seat<S: Service> {
 pub(super) struct Members<S: Service> {
     first: u32,
     seats: Vec<Seat<S>>,
-    /// In the order of their slots: each new place is cut from the front of the node's range.
-    places: Vec<Place<S>>,
+    /// In the order of their slots: each new place is cut from the front of the node's range. One that has stopped stays until another needs
+    /// a place of that size.
+    places: Vec<Supervisor<S>>,
     /// The slots of those that have stopped, under names that were not used, the last one last.
     vacant: Vec<SlotRange>,
-}
-
-/// Where a supervisor is, with its slots. One that has stopped stays until another needs a place of that size.
-struct Place<S: Service> {
-    supervisor: Supervisor<S>,
-    slots: SlotRange,
 }
 
 impl<S: Service> Members<S> {
@@ -51,12 +46,12 @@ impl<S: Service> Members<S> {
     }
 
     /// The supervisor gets the place that its slots had before, or a new one.
-    pub(super) fn add_supervisor(&mut self, supervisor: Supervisor<S>, slots: SlotRange) -> SupervisorId {
-        let place = Place { supervisor, slots };
-        let index = self.places.partition_point(|place| place.slots.first() < slots.first());
+    pub(super) fn add_supervisor(&mut self, supervisor: Supervisor<S>) -> SupervisorId {
+        let slots = supervisor.slots();
+        let index = self.places.partition_point(|before| before.slots().first() < slots.first());
         match self.places.get_mut(index) {
-            Some(before) => *before = place,
-            None => self.places.push(place),
+            Some(before) => *before = supervisor,
+            None => self.places.push(supervisor),
         }
         // Each has a slot at least, and there are fewer slots than this can count.
         let place = u32::try_from(index).unwrap_or(u32::MAX);
@@ -102,17 +97,18 @@ impl<S: Service> Members<S> {
     }
 
     pub(super) fn supervisors(&self) -> impl Iterator<Item = &Supervisor<S>> {
-        self.places.iter().map(|place| &place.supervisor)
+        self.places.iter()
     }
 
     pub(super) fn supervisor(&self, id: SupervisorId) -> Option<&Supervisor<S>> {
-        self.place(id.place).filter(|place| place.slots.generation() == id.generation).map(|place| &place.supervisor)
+        self.place(id.place).filter(|supervisor| supervisor.slots().generation() == id.generation)
     }
 
     /// A supervisor and the slot under which it is scheduled.
     pub(super) fn supervisor_mut(&mut self, id: SupervisorId) -> Option<(u32, &mut Supervisor<S>)> {
-        let place = self.places.get_mut(usize::try_from(id.place).ok()?)?;
-        (place.slots.generation() == id.generation).then(|| (place.slots.first(), &mut place.supervisor))
+        let supervisor = self.places.get_mut(usize::try_from(id.place).ok()?)?;
+        let slots = supervisor.slots();
+        (slots.generation() == id.generation).then_some((slots.first(), supervisor))
     }
 
     pub(super) fn sessions(&self) -> impl Iterator<Item = &Session<S::Handler>> {
@@ -142,10 +138,7 @@ impl<S: Service> Members<S> {
         let index = self.index(slot)?;
         match self.seats.get_mut(index)? {
             Seat::Empty => None,
-            Seat::Supervisor(place) => {
-                let place = self.places.get_mut(usize::try_from(*place).ok()?)?;
-                Some(Member::Supervisor(&mut place.supervisor))
-            }
+            Seat::Supervisor(place) => self.places.get_mut(usize::try_from(*place).ok()?).map(Member::Supervisor),
             Seat::Session { session, .. } => Some(Member::Session(session)),
         }
     }
@@ -154,22 +147,22 @@ impl<S: Service> Members<S> {
     pub(super) fn supervisor_of_slot(&mut self, id: OpId) -> Result<(u32, &mut Supervisor<S>), Misuse> {
         let slot = id.socket().slot();
         // The last one that begins at this slot or before it.
-        let behind = self.places.partition_point(|place| place.slots.first() <= slot);
+        let behind = self.places.partition_point(|supervisor| supervisor.slots().first() <= slot);
         behind
             .checked_sub(1)
             .and_then(|index| self.places.get_mut(index))
-            .filter(|place| place.slots.contains(slot))
-            .map(|place| (place.slots.first(), &mut place.supervisor))
+            .filter(|supervisor| supervisor.slots().contains(slot))
+            .map(|supervisor| (supervisor.slots().first(), supervisor))
             .ok_or(Misuse::completion(MisuseKind::UnknownSocket, id, "node"))
     }
 
-    fn place(&self, place: u32) -> Option<&Place<S>> {
+    fn place(&self, place: u32) -> Option<&Supervisor<S>> {
         self.places.get(usize::try_from(place).ok()?)
     }
 
     /// Who is in a place.
     fn name(&self, place: u32) -> Option<SupervisorId> {
-        self.place(place).map(|there| SupervisorId { place, generation: there.slots.generation() })
+        self.place(place).map(|there| SupervisorId { place, generation: there.slots().generation() })
     }
 
     pub(super) fn in_flight(&self) -> usize {
@@ -223,7 +216,7 @@ mod tests {
             let mut supervisor = client(slots);
             assert_eq!(supervisor.slots_after(), None, "it has not stopped");
             supervisor.stop(Timestamp::ZERO);
-            let id = members.add_supervisor(supervisor, slots);
+            let id = members.add_supervisor(supervisor);
             assert_eq!(members.take_vacant(2), None, "nobody has left");
             members.vacate(id);
             assert_eq!(members.take_vacant(1), None, "of another size");
@@ -241,7 +234,7 @@ mod tests {
             let slots = SlotRange::new(first, count).unwrap().beginning_with(generation).unwrap();
             let mut supervisor = client(slots);
             supervisor.stop(Timestamp::ZERO);
-            let id = members.add_supervisor(supervisor, slots);
+            let id = members.add_supervisor(supervisor);
             members.vacate(id);
         }
         let taken: Vec<_> =

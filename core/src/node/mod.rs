@@ -159,7 +159,7 @@ impl<S: Service> Node<S> {
         let slots = self.take_slots(config.slots_needed())?;
         let mut server = Server::new(config, service, slots)?;
         server.start(self.now)?;
-        Ok(self.supervise(Supervisor::Server(server), slots))
+        Ok(self.supervise(Supervisor::Server(Box::new(server))))
     }
 
     /// Adds a client and starts it.
@@ -171,7 +171,7 @@ impl<S: Service> Node<S> {
         let slots = self.take_slots(config.slots_needed())?;
         let mut client = Client::new(config, service, slots)?;
         client.start(self.now)?;
-        Ok(self.supervise(Supervisor::Client(client), slots))
+        Ok(self.supervise(Supervisor::Client(client)))
     }
 
     /// Drains every server and client; see [`Server::drain`] and [`Client::drain`].

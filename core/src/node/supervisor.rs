@@ -1,5 +1,6 @@
 //! A server or a client, as the node sees it.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::state::SupervisorLife;
@@ -8,9 +9,9 @@ use crate::{
     SocketId, Timestamp,
 };
 
-/// A server or a client.
+/// A server or a client. Servers are few and large; without the box each client would take as much room as a server.
 pub(super) enum Supervisor<S: Service> {
-    Server(Server<S>),
+    Server(Box<Server<S>>),
     Client(Client<S>),
 }
 
@@ -41,6 +42,14 @@ impl<S: Service> Supervisor<S> {
             Self::Server(server) => server.gone(now, socket, report),
             Self::Client(client) => client.gone(now, socket, report),
         };
+    }
+
+    /// All that were given to it.
+    pub(super) const fn slots(&self) -> SlotRange {
+        match self {
+            Self::Server(server) => server.slots(),
+            Self::Client(client) => client.slots(),
+        }
     }
 
     /// See [`Client::slots_after`].

@@ -209,6 +209,11 @@ impl<S: Service> Server<S> {
         self.range.beginning_with(generation)
     }
 
+    /// All that were given to it.
+    pub(crate) const fn slots(&self) -> SlotRange {
+        self.range
+    }
+
     /// The service.
     #[must_use]
     pub const fn service(&self) -> &S {
