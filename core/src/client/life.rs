@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use super::{Client, ClientReport, Place, Untold};
+use super::{Client, ClientReport, Dialling, Place, Untold};
 use crate::flight::Flight;
 use crate::peer::KeptPeer;
 use crate::runtime::RuntimeEvent;
@@ -72,7 +72,7 @@ impl<S: Service> Client<S> {
     }
 
     fn cease_to_dial(&mut self) {
-        if let Some(dialer) = &mut self.dialer {
+        if let Some(Dialling { dialer, .. }) = self.dialling.as_deref_mut() {
             dialer.cancel(self.now);
         }
     }
@@ -96,7 +96,7 @@ impl<S: Service> Client<S> {
         {
             self.take_disposal(id, flight, done.outcome())?;
             self.now = now;
-        } else if let Some(dialer) = &mut self.dialer {
+        } else if let Some(Dialling { dialer, .. }) = self.dialling.as_deref_mut() {
             dialer.complete(now, done)?;
             self.now = now;
         } else {
@@ -120,7 +120,7 @@ impl<S: Service> Client<S> {
     fn on_started(&mut self) {
         self.step(Step::Started);
         // Who was stopped meanwhile has no dialer any more.
-        if let Some(dialer) = &mut self.dialer {
+        if let Some(Dialling { dialer, .. }) = self.dialling.as_deref_mut() {
             // One that was not started before can be.
             let _ = dialer.start(self.now);
         }
@@ -139,21 +139,18 @@ impl<S: Service> Client<S> {
 
     /// Takes what the dialer has to say, offers it the place if it is free, and ends if nothing is left.
     pub(super) fn pump(&mut self) {
-        while let Some(event) = self.dialer.as_mut().and_then(|dialer| dialer.next_event()) {
+        while let Some(event) = self.dialling.as_mut().and_then(|dialling| dialling.dialer.next_event()) {
             match event {
-                DialerEvent::Connected { address, connected, .. } => {
-                    self.dialer = None;
-                    self.on_connected(address, connected);
-                }
+                DialerEvent::Connected { address, connected, .. } => self.on_connected(address, connected),
                 DialerEvent::Returned { .. } => self.free(),
                 DialerEvent::Failed(error) => {
-                    self.dialer = None;
+                    self.dialling = None;
                     self.report().dial_error = Some(error);
                 }
             }
         }
         if matches!(self.place, Place::Free)
-            && let Some(dialer) = &mut self.dialer
+            && let Some(Dialling { dialer, .. }) = self.dialling.as_deref_mut()
             && dialer.wants_slot()
             && dialer.offer(self.now, self.socket).is_ok()
         {
@@ -163,11 +160,12 @@ impl<S: Service> Client<S> {
     }
 
     fn on_connected(&mut self, address: usize, connected: Connected) {
+        let Some(connection) = self.dialling.take().map(|dialling| dialling.connection) else { return };
         let peer = Peer { address: connected.peer, local: connected.local, origin: Origin::Dialled { address } };
         self.peer = Some(KeptPeer::new(&peer));
         match self.service.accept(&peer) {
             Verdict::Accept(handler) => {
-                let session = Session::new(self.now, self.socket, peer, self.connection.clone(), handler);
+                let session = Session::new(self.now, self.socket, peer, connection, handler);
                 self.opened = Some(Box::new(session));
                 self.place = Place::Live;
             }
@@ -190,7 +188,7 @@ impl<S: Service> Client<S> {
     fn settle(&mut self) {
         let running = matches!(self.life, SupervisorLife::Running | SupervisorLife::Draining | SupervisorLife::Stopping);
         let vacant = !matches!(self.place, Place::Live | Place::Closing(_));
-        if running && self.dialer.is_none() && vacant && self.runtime.in_flight() == 0 {
+        if running && self.dialling.is_none() && vacant && self.runtime.in_flight() == 0 {
             // What was stopped before its startup was even submitted has nothing to release.
             self.step(if self.runtime.is_ready() { Step::Idle } else { Step::StartFailed });
         }
@@ -198,7 +196,7 @@ impl<S: Service> Client<S> {
 
     pub(crate) fn next_operation(&mut self) -> Option<Op> {
         let own = self.runtime.next_operation(self.life);
-        own.or_else(|| self.dialer.as_mut()?.next_operation()).or_else(|| self.next_close())
+        own.or_else(|| self.dialling.as_mut()?.dialer.next_operation()).or_else(|| self.next_close())
     }
 
     fn next_close(&mut self) -> Option<Op> {

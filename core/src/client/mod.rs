@@ -29,16 +29,17 @@ pub use report::ClientReport;
 /// The states are those of [`SupervisorLife`].
 pub struct Client<S: Service> {
     service: S,
-    connection: Arc<ConnectionConfig>,
     now: Timestamp,
     life: SupervisorLife,
     runtime: Runtime,
+    /// How many slots were given to it, from its own on.
+    slots: u32,
     /// The name of the socket that there is, or of the next.
     socket: SocketId,
     place: Place,
     stamps: Stamps,
     /// Until it is done: a client has a connection for longer than it dials.
-    dialer: Option<Box<Dialer>>,
+    dialling: Option<Box<Dialling>>,
     /// The earliest that was given. It counts while the client is draining.
     drain_deadline: Timestamp,
     /// The session that is to be handed out.
@@ -48,6 +49,13 @@ pub struct Client<S: Service> {
     peer: Option<KeptPeer>,
     /// The rest of the account, once there is something to say.
     report: Option<Box<ClientReport>>,
+}
+
+/// What is needed until there is a connection.
+#[derive(Clone, Debug)]
+struct Dialling {
+    dialer: Dialer,
+    connection: Arc<ConnectionConfig>,
 }
 
 /// Where the client's one socket is.
@@ -101,6 +109,7 @@ impl<S: Service> Client<S> {
     /// # Errors
     /// [`MisuseKind::Slots`] if `slots` is smaller than [`ClientConfig::slots_needed`].
     pub fn new(config: ClientConfig, service: S, mut slots: SlotRange) -> Result<Self, Misuse> {
+        let count = slots.count();
         let mut name = || {
             let slot = slots.take(1)?;
             SocketId::new(slot.first(), slot.generation()).ok_or(Misuse::call(MisuseKind::Slots, "new client", "no slot"))
@@ -108,14 +117,14 @@ impl<S: Service> Client<S> {
         let (control, socket) = (name()?, name()?);
         Ok(Self {
             service,
-            connection: config.connection,
             now: Timestamp::ZERO,
             life: SupervisorLife::New,
             runtime: Runtime::new(control),
+            slots: count,
             socket,
             place: Place::Free,
             stamps: Stamps::default(),
-            dialer: Some(Box::new(Dialer::new(config.dialer))),
+            dialling: Some(Box::new(Dialling { dialer: Dialer::new(config.dialer), connection: config.connection })),
             drain_deadline: Timestamp::NEVER,
             opened: None,
             untold: Untold::default(),
@@ -176,7 +185,7 @@ impl<S: Service> Client<S> {
 
     /// All that were given to it.
     pub(crate) const fn slots(&self) -> SlotRange {
-        SlotRange::from_name(self.runtime.control(), 2)
+        SlotRange::from_name(self.runtime.control(), self.slots)
     }
 
     /// The service.
@@ -225,7 +234,7 @@ impl<S: Service> Machine for Client<S> {
 
     fn broken(&mut self, now: Timestamp, socket: SocketId, fault: Fault) {
         self.tick(now);
-        if let Some(dialer) = &mut self.dialer {
+        if let Some(Dialling { dialer, .. }) = self.dialling.as_deref_mut() {
             dialer.broken(now, socket, fault);
         }
         self.pump();
@@ -236,14 +245,14 @@ impl<S: Service> Machine for Client<S> {
         if self.drain_deadline().is_due(self.now) {
             self.begin_stop();
         }
-        if let Some(dialer) = &mut self.dialer {
+        if let Some(Dialling { dialer, .. }) = self.dialling.as_deref_mut() {
             dialer.handle_timeout(self.now);
         }
         self.pump();
     }
 
     fn deadline(&self) -> Option<Timestamp> {
-        let dialling = self.dialer.as_ref().and_then(|dialer| dialer.deadline());
+        let dialling = self.dialling.as_ref().and_then(|dialling| dialling.dialer.deadline());
         dialling.into_iter().chain(self.drain_deadline().as_deadline()).min()
     }
 
@@ -252,7 +261,7 @@ impl<S: Service> Machine for Client<S> {
             Place::Closing(flight) => flight.count(),
             Place::Free | Place::UsedUp | Place::Dialer | Place::Live => 0,
         };
-        let dialling = self.dialer.as_ref().map_or(0, |dialer| dialer.in_flight());
+        let dialling = self.dialling.as_ref().map_or(0, |dialling| dialling.dialer.in_flight());
         dialling.saturating_add(closing).saturating_add(self.runtime.in_flight())
     }
 }
@@ -263,9 +272,9 @@ impl<S: Service> Canonical for Client<S> {
         let now = now.max(self.now);
         encode::byte(out, self.life.index());
         self.runtime.encode(out);
-        encode::flag(out, self.dialer.is_some());
-        if let Some(dialer) = &self.dialer {
-            dialer.canonical(now, out);
+        encode::flag(out, self.dialling.is_some());
+        if let Some(dialling) = &self.dialling {
+            dialling.dialer.canonical(now, out);
         }
         match self.place {
             Place::Free | Place::UsedUp | Place::Dialer => encode::byte(out, 0),
@@ -292,14 +301,14 @@ where
     fn clone(&self) -> Self {
         Self {
             service: self.service.clone(),
-            connection: self.connection.clone(),
             now: self.now,
             life: self.life,
             runtime: self.runtime.clone(),
+            slots: self.slots,
             socket: self.socket,
             place: self.place,
             stamps: self.stamps,
-            dialer: self.dialer.clone(),
+            dialling: self.dialling.clone(),
             drain_deadline: self.drain_deadline,
             opened: self.opened.clone(),
             untold: self.untold,
@@ -327,7 +336,7 @@ impl<S: Service> fmt::Debug for Client<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("life", &self.life)
-            .field("dialer", &self.dialer)
+            .field("dialling", &self.dialling)
             .field("place", &self.place)
             .finish_non_exhaustive()
     }
