@@ -146,32 +146,41 @@ pub enum TimerId {
 impl TimerId {
     /// All of them, in the order in which they fire when due at the same time.
     pub const ALL: [Self; 4] = [Self::A, Self::B, Self::C, Self::D];
+
+    /// Which of these is meant.
+    fn of<T>(self, a: T, b: T, c: T, d: T) -> T {
+        match self {
+            Self::A => a,
+            Self::B => b,
+            Self::C => c,
+            Self::D => d,
+        }
+    }
 }
 
 /// When a handler's timers are due. Most handlers set none, so those that do have them in a place of their own.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SessionTimers(Option<Box<[(TimerId, Timestamp); 4]>>);
+pub(crate) struct SessionTimers(Option<Box<[Timestamp; 4]>>);
 
 impl SessionTimers {
     pub(crate) fn at(&self, timer: TimerId) -> Timestamp {
-        self.0.iter().flat_map(|timers| timers.iter()).find(|(id, _)| *id == timer).map_or(Timestamp::NEVER, |(_, at)| *at)
+        let [a, b, c, d] = self.0.as_deref().unwrap_or(&[Timestamp::NEVER; 4]);
+        *timer.of(a, b, c, d)
     }
 
     pub(crate) fn set(&mut self, timer: TimerId, at: Timestamp) {
         if self.0.is_none() && at == Timestamp::NEVER {
             return;
         }
-        let timers = self.0.get_or_insert_with(|| Box::new(TimerId::ALL.map(|id| (id, Timestamp::NEVER))));
-        if let Some((_, slot)) = timers.iter_mut().find(|(id, _)| *id == timer) {
-            *slot = at;
-        }
+        let [a, b, c, d] = &mut **self.0.get_or_insert_with(|| Box::new([Timestamp::NEVER; 4]));
+        *timer.of(a, b, c, d) = at;
     }
 
     #[inline]
     pub(crate) fn earliest(&self) -> Timestamp {
         match &self.0 {
             None => Timestamp::NEVER,
-            Some(timers) => timers.iter().map(|(_, at)| *at).min().unwrap_or(Timestamp::NEVER),
+            Some(timers) => timers.iter().copied().min().unwrap_or(Timestamp::NEVER),
         }
     }
 }

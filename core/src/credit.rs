@@ -1,20 +1,23 @@
 //! How much the application wants to receive.
 
 use alloc::vec::Vec;
+use core::num::NonZeroUsize;
 
 use crate::encode;
 
-/// Pausing, and an allowance of bytes.
+/// Pausing, an allowance of bytes, and what of it was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Credit {
     paused: bool,
+    /// Bytes that the receive in flight may bring: of a larger receive, so many at a time.
+    asked: u32,
     /// `u64::MAX` means without limit.
     left: u64,
 }
 
 impl Credit {
     pub(crate) const fn new(left: u64) -> Self {
-        Self { paused: false, left }
+        Self { paused: false, asked: 0, left }
     }
 
     /// True if the application wants nothing now.
@@ -44,10 +47,22 @@ impl Credit {
         }
     }
 
-    /// The size of the next receive, at most `most`.
+    /// The most that the next receive may bring of `most` bytes.
     #[inline]
     pub(crate) fn receive_size(self, most: usize) -> usize {
         if self.paused { 0 } else { usize::try_from(self.left).unwrap_or(usize::MAX).min(most) }
+    }
+
+    /// A receive of so many bytes begins; how many it is. `None` if there is nothing to receive.
+    #[inline]
+    pub(crate) fn ask(&mut self, bytes: usize) -> Option<NonZeroUsize> {
+        self.asked = u32::try_from(bytes).unwrap_or(u32::MAX);
+        NonZeroUsize::new(self.asked())
+    }
+
+    #[inline]
+    pub(crate) fn asked(self) -> usize {
+        usize::try_from(self.asked).unwrap_or(usize::MAX)
     }
 
     pub(crate) fn encode(self, out: &mut Vec<u8>) {

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::num::NonZeroUsize;
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -28,13 +29,11 @@ pub(crate) struct SendQueue {
     front: Option<Bytes>,
     /// What is behind it.
     rest: Option<Box<Rest>>,
-    length: usize,
-    /// Bytes of the send that is in flight.
-    asked: usize,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Rest {
+    length: usize,
     pieces: VecDeque<Bytes>,
     /// The end of the queue, still growing.
     tail: BytesMut,
@@ -44,29 +43,40 @@ struct Rest {
     /// The pieces of the send in flight, if it has several; its token shares them. Without one, a list of empty pieces: the memory for the
     /// next.
     sending: Option<Arc<[Bytes; MAX_CHUNKS]>>,
+    /// Bytes of the send in flight, if it has several pieces.
+    asked: Option<NonZeroUsize>,
 }
 
 impl SendQueue {
     #[inline]
-    pub(crate) const fn len(&self) -> usize {
-        self.length
+    pub(crate) fn len(&self) -> usize {
+        match &self.rest {
+            None => self.front_len(),
+            Some(rest) => self.front_len().saturating_add(rest.length),
+        }
     }
 
     #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
-        self.length == 0
+        self.front.is_none()
+    }
+
+    /// Bytes of the send that is in flight.
+    #[inline]
+    pub(crate) fn asked(&self) -> usize {
+        let several = self.rest.as_ref().and_then(|rest| rest.asked);
+        several.map_or(self.front_len(), NonZeroUsize::get)
     }
 
     #[inline]
-    pub(crate) const fn asked(&self) -> usize {
-        self.asked
+    fn front_len(&self) -> usize {
+        self.front.as_ref().map_or(0, Bytes::len)
     }
 
     /// Takes as much of `data`, which is not empty, as fits under `capacity`. The rest comes back.
     #[inline]
     pub(crate) fn push(&mut self, data: Bytes, capacity: usize) -> Option<Bytes> {
         if self.front.is_none() && data.len() <= capacity {
-            self.length = data.len();
             self.front = Some(data);
             return None;
         }
@@ -75,10 +85,9 @@ impl SendQueue {
 
     #[inline(never)]
     fn push_behind(&mut self, mut data: Bytes, capacity: usize) -> Option<Bytes> {
-        let room = capacity.saturating_sub(self.length);
+        let room = capacity.saturating_sub(self.len());
         let rest = (data.len() > room).then(|| data.split_off(room));
         if !data.is_empty() {
-            self.length = self.length.saturating_add(data.len());
             match &self.front {
                 None => self.front = Some(data),
                 Some(_) => self.rest.get_or_insert_default().append(data),
@@ -91,32 +100,33 @@ impl SendQueue {
     #[inline(always)]
     pub(crate) fn prepare(&mut self) -> Option<Chunks> {
         let front = self.front.as_ref()?;
-        if let Some(rest) = &mut self.rest
-            && let Some((chunks, length)) = rest.prepare(front)
-        {
-            self.asked = length;
-            return Some(chunks);
-        }
-        self.asked = front.len();
-        Some(Chunks::One(front.clone()))
+        let several = self.rest.as_mut().and_then(|rest| rest.prepare(front));
+        Some(several.unwrap_or_else(|| Chunks::One(front.clone())))
     }
 
-    /// The send in flight took `count` bytes, which is at most what was asked.
+    /// The send in flight took `count` bytes. False, and nothing is taken off, if they are none, or more than were asked for.
     #[inline]
-    pub(crate) fn advance(&mut self, count: usize) {
-        if count == self.length && self.rest.is_none() {
-            self.asked = 0;
-            self.length = 0;
-            self.front = None;
-        } else {
-            self.advance_within(count);
+    pub(crate) fn advance(&mut self, count: usize) -> bool {
+        match &self.front {
+            Some(front) if front.len() == count && self.rest.is_none() => {
+                self.front = None;
+                true
+            }
+            _ => self.advance_within(count),
         }
     }
 
     #[inline(never)]
-    fn advance_within(&mut self, count: usize) {
+    fn advance_within(&mut self, count: usize) -> bool {
+        let possible = count > 0 && count <= self.asked();
         self.retain();
-        self.length = self.length.saturating_sub(count);
+        if possible {
+            self.take_off(count);
+        }
+        possible
+    }
+
+    fn take_off(&mut self, count: usize) {
         let mut left = count;
         while let Some(front) = &mut self.front {
             if left < front.len() {
@@ -131,22 +141,21 @@ impl SendQueue {
     /// The send in flight is over.
     #[inline]
     pub(crate) fn retain(&mut self) {
-        self.asked = 0;
         if let Some(rest) = &mut self.rest {
             rest.sent();
         }
     }
 
-    /// Gives all memory back; the length stays for the report.
+    /// Gives all memory back.
     pub(crate) fn release(&mut self) {
         self.front = None;
         self.rest = None;
     }
 
     /// Where the pieces are cut decides what the next sends ask for, unless one send carries the whole queue however it is cut.
-    pub(crate) fn encode(&self, capacity: usize, out: &mut Vec<u8>) {
-        encode::length(out, self.length);
-        encode::length(out, self.asked);
+    pub(crate) fn encode(&self, capacity: usize, in_flight: bool, out: &mut Vec<u8>) {
+        encode::length(out, self.len());
+        encode::length(out, if in_flight { self.asked() } else { 0 });
         if capacity > MAX_CHUNKS {
             encode::length(out, self.rest.as_ref().map_or(0, |rest| rest.block_left));
             encode::length(out, self.pieces().count());
@@ -164,9 +173,9 @@ impl SendQueue {
 }
 
 impl Rest {
-    /// The pieces of a send that carries more than the front, and their length.
+    /// The pieces of a send that carries more than the front.
     #[inline(never)]
-    fn prepare(&mut self, front: &Bytes) -> Option<(Chunks, usize)> {
+    fn prepare(&mut self, front: &Bytes) -> Option<Chunks> {
         if self.pieces.len().saturating_add(1) < MAX_CHUNKS {
             self.seal_tail();
         }
@@ -180,11 +189,13 @@ impl Rest {
             used = used.saturating_add(1);
             length = length.saturating_add(piece.len());
         }
-        Some((Chunks::Several { list: Arc::clone(sending), used }, length))
+        self.asked = NonZeroUsize::new(length);
+        Some(Chunks::Several { list: Arc::clone(sending), used })
     }
 
     /// The send is over: its pieces are not held any longer than the queue holds them.
     fn sent(&mut self) {
+        self.asked = None;
         let Some(sending) = self.sending.as_mut().filter(|sending| sending.iter().any(|piece| !piece.is_empty())) else { return };
         match Arc::get_mut(sending) {
             Some(pieces) => *pieces = Default::default(),
@@ -194,6 +205,7 @@ impl Rest {
     }
 
     fn append(&mut self, piece: Bytes) {
+        self.length = self.length.saturating_add(piece.len());
         // The front is a piece too.
         let few = self.pieces.len().saturating_add(1) < MAX_CHUNKS;
         if self.tail.is_empty() && (few || piece.len() >= COPY_BELOW) {
@@ -224,7 +236,9 @@ impl Rest {
         if self.pieces.is_empty() {
             self.seal_tail();
         }
-        self.pieces.pop_front()
+        let piece = self.pieces.pop_front()?;
+        self.length = self.length.saturating_sub(piece.len());
+        Some(piece)
     }
 }
 
@@ -380,7 +394,7 @@ mod tests {
                 queue.push(Bytes::from_static(piece), usize::MAX);
             }
             let mut out = Vec::new();
-            queue.encode(capacity, &mut out);
+            queue.encode(capacity, false, &mut out);
             out
         };
         let [one, two, three]: [&[&[u8]]; 3] = [&[b"abc"], &[b"a", b"bc"], &[b"ab", b"c"]];

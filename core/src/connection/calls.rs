@@ -19,10 +19,10 @@ impl Stream for Connection {
         if !self.may_send() {
             return Err(Unsent { data, reason: UnsentReason::Ended });
         }
-        let before = self.queue.len();
+        let (was_empty, offered) = (self.queue.is_empty(), data.len());
         let rest = self.queue.push(data, self.config.send_high);
-        if self.queue.len() > before {
-            if before == 0 {
+        if rest.as_ref().is_none_or(|rest| rest.len() < offered) {
+            if was_empty {
                 self.watch_sending();
             }
             self.refresh_half_closed();
@@ -87,7 +87,7 @@ impl Connection {
     pub fn drain_by(&mut self, now: Timestamp, deadline: Timestamp) {
         self.tick(now);
         if matches!(self.life, Life::Open | Life::Lingering | Life::Flushing) {
-            self.timers.advance(Timeout::Drain, deadline);
+            self.arm_at(Timeout::Drain, deadline.min(self.due_for(Timeout::Drain)));
         }
     }
 

@@ -124,7 +124,7 @@ impl Connection {
     /// Gives the data back if it can be delivered now.
     #[inline(always)]
     fn on_receive(&mut self, data: Bytes) -> Option<Bytes> {
-        if data.is_empty() || data.len() > self.receive_size {
+        if data.is_empty() || data.len() > self.credit.asked() {
             self.receive.step(ReceiveEvent::Fail);
             self.break_off(CloseReason::TransportFault { operation: OpKind::Recv });
             return None;
@@ -181,25 +181,23 @@ impl Connection {
 
     #[inline(always)]
     fn on_send(&mut self, count: usize) {
-        if count == 0 || count > self.queue.asked() {
-            self.queue.retain();
+        if self.queue.advance(count) {
+            self.on_sent(count);
+        } else {
             self.send.step(SendEvent::Fail);
             self.break_off(CloseReason::TransportFault { operation: OpKind::Send });
-        } else {
-            self.on_sent(count);
         }
     }
 
     #[inline(always)]
     fn on_sent(&mut self, taken: usize) {
-        self.queue.advance(taken);
         self.ledger.sent = self.ledger.sent.saturating_add(count(taken));
         self.forget_failures(|rare| &mut rare.send_backoff);
         if matches!(self.life, Life::Ending | Life::Closing | Life::Closed) {
             return;
         }
         if self.queue.is_empty() && self.send == SendHalf::Open {
-            self.timers.clear(Timeout::WriteStall);
+            self.write_stall = Timestamp::NEVER;
         } else {
             self.watch_sending();
         }
@@ -215,7 +213,7 @@ impl Connection {
     fn on_shutdown(&mut self) {
         self.send.step(SendEvent::Done);
         if matches!(self.life, Life::Open | Life::Lingering | Life::Flushing) {
-            self.timers.clear(Timeout::WriteStall);
+            self.write_stall = Timestamp::NEVER;
             self.watch_receiving();
             self.watch_lingering();
         }
@@ -245,12 +243,13 @@ impl Connection {
     fn retry_later(&mut self, timeout: Timeout, backoff: fn(&mut Rare) -> &mut Backoff) {
         let (now, first, most) = (self.now, self.config.retry_first, self.config.retry_most);
         let again = backoff(self.rare()).fail(now, first, most);
-        self.timers.set(timeout, again);
+        self.arm_at(timeout, again);
     }
 
     fn on_close(&mut self) {
         self.close.land();
         self.life.step(LifeEvent::Gone);
+        self.rare().unsent = count(self.queue.len());
         self.queue.release();
         self.inbox.put(Inbox::CLOSED);
     }

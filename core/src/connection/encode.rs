@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::Connection;
 use super::inbox::Inbox;
 use crate::state::{Life, Table};
+use crate::timers::Timeout;
 use crate::{Canonical, Ending, Timestamp, encode};
 
 /// Life, flights, what waits to be polled; and what the rest of the life depends on: at first the halves, queue, credit and deadlines
@@ -35,8 +36,10 @@ impl Canonical for Connection {
 impl Connection {
     fn encode_course(&self, now: Timestamp, out: &mut Vec<u8>) {
         self.encode_halves(out);
-        self.queue.encode(self.config.send_high, out);
-        self.timers.encode(now, out);
+        self.encode_queue(out);
+        for timeout in Timeout::ALL {
+            encode::deadline(out, self.due_for(timeout), now);
+        }
         let (receive, send) = self.rare.as_ref().map(|rare| (rare.receive_backoff, rare.send_backoff)).unwrap_or_default();
         receive.encode(out);
         send.encode(out);
@@ -58,15 +61,19 @@ impl Connection {
         if self.sending.is_idle() {
             encode::flag(out, self.queue.is_empty());
         } else {
-            self.queue.encode(self.config.send_high, out);
+            self.encode_queue(out);
         }
+    }
+
+    fn encode_queue(&self, out: &mut Vec<u8>) {
+        self.queue.encode(self.config.send_high, !self.sending.is_idle(), out);
     }
 
     fn encode_halves(&self, out: &mut Vec<u8>) {
         encode::byte(out, self.receive.index());
         encode::byte(out, self.send.index());
         // Only the receive in flight is measured against it.
-        encode::length(out, if self.recv.is_idle() { 0 } else { self.receive_size });
+        encode::length(out, if self.recv.is_idle() { 0 } else { self.credit.asked() });
     }
 
     fn encode_outcome(&self, out: &mut Vec<u8>) {

@@ -1,10 +1,10 @@
 //! How a connection gets from open to closed.
 
-use super::Connection;
 use super::inbox::Inbox;
+use super::{Connection, Rare};
 use crate::state::{Life, LifeEvent, ReceiveEvent, ReceiveHalf, SendHalf, Table};
-use crate::timers::{Timeout, Timers};
-use crate::{CloseReason, CloseReport, Ending};
+use crate::timers::Timeout;
+use crate::{CloseReason, CloseReport, Ending, Timestamp};
 
 impl Connection {
     /// Begins a graceful ending, unless one is under way already.
@@ -17,7 +17,7 @@ impl Connection {
         if was_open {
             // One absolute deadline, set by the call, for all that follows.
             self.arm(Timeout::Closing, self.config.closing);
-            self.timers.clear_guard();
+            self.silence = Timestamp::NEVER;
             self.credit.pause(false);
             self.receive.step(ReceiveEvent::Discard);
             self.end_sending();
@@ -91,18 +91,17 @@ impl Connection {
             (false, false) => Ending::Unconfirmed,
             (false, true) => Ending::Aborted,
         };
-        let (reason, cut_short) = self.rare.as_ref().map(|rare| (rare.reason, rare.cut_short)).unwrap_or_default();
-        let (undelivered, refused_completions) =
-            self.rare.as_ref().map(|rare| (rare.undelivered, rare.refused_completions)).unwrap_or_default();
+        let rare = self.rare.as_deref();
+        let counted = |of: fn(&Rare) -> u64| rare.map_or(0, of);
         CloseReport {
             ending,
-            reason: reason.unwrap_or(CloseReason::Finished),
-            cut_short,
+            reason: rare.and_then(|rare| rare.reason).unwrap_or(CloseReason::Finished),
+            cut_short: rare.and_then(|rare| rare.cut_short),
             received: self.ledger.received,
-            undelivered,
+            undelivered: counted(|rare| rare.undelivered),
             sent: self.ledger.sent,
-            unsent: super::count(self.queue.len()),
-            refused_completions,
+            unsent: counted(|rare| rare.unsent).saturating_add(super::count(self.queue.len())),
+            refused_completions: counted(|rare| rare.refused_completions),
         }
     }
 
@@ -113,7 +112,7 @@ impl Connection {
         self.life.step(event);
         self.receive.step(ReceiveEvent::Discard);
         self.credit.pause(false);
-        self.timers = Timers::NONE;
+        self.disarm_all();
         self.inbox.remove(Inbox::WRITABLE);
     }
 }

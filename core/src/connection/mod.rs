@@ -20,7 +20,7 @@ use crate::credit::Credit;
 use crate::flight::{Flight, Stamps};
 use crate::send_queue::SendQueue;
 use crate::state::{Life, ReceiveHalf, SendHalf};
-use crate::timers::Timers;
+use crate::timers::{RareTimers, Timeout};
 use crate::{CloseReason, CloseReport, Completion, ConnectionConfig, Fault, Machine, Misuse, Output, SocketId, Timestamp};
 
 /// A connection from its first byte to its last: receiving and sending, back-pressure, half-close, the three endings, time-outs.
@@ -47,8 +47,6 @@ pub struct Connection {
     /// The queue has been full and has not fallen to its low watermark since.
     blocked: bool,
     credit: Credit,
-    /// The size of the receive in flight.
-    receive_size: usize,
     /// The close is to reset the connection.
     abortive: bool,
 
@@ -57,7 +55,10 @@ pub struct Connection {
     shutdown: Flight,
     close: Flight,
 
-    timers: Timers,
+    /// When the peer has been silent for too long, and what that means, which is one thing at a time.
+    silence: Timestamp,
+    guard: Timeout,
+    write_stall: Timestamp,
     inbox: Inbox,
     ledger: Ledger,
     stamps: Stamps,
@@ -69,6 +70,7 @@ pub struct Connection {
 struct Rare {
     /// Received and to be told later: [`Inbox::DATA`]. It goes before everything else in the inbox.
     data: Option<Bytes>,
+    timers: RareTimers,
     receive_backoff: Backoff,
     send_backoff: Backoff,
     /// Bytes of those that [`ConnectionConfig::closing`] lets be drained.
@@ -76,8 +78,9 @@ struct Rare {
     /// Why it ends, once it does.
     reason: Option<CloseReason>,
     cut_short: Option<CloseReason>,
-    /// Counted for the report, as is the next.
+    /// Counted for the report, as are the next: what was left in the queue is counted when that is given up.
     undelivered: u64,
+    unsent: u64,
     refused_completions: u64,
 }
 
@@ -123,13 +126,14 @@ impl Connection {
             queue: SendQueue::default(),
             blocked: false,
             credit: Credit::new(config.credit),
-            receive_size: 0,
             abortive: false,
             recv: Flight::Idle,
             sending: Flight::Idle,
             shutdown: Flight::Idle,
             close: Flight::Idle,
-            timers: Timers::NONE,
+            silence: Timestamp::NEVER,
+            guard: Timeout::ReadIdle,
+            write_stall: Timestamp::NEVER,
             inbox: Inbox::default(),
             ledger: Ledger::default(),
             stamps: Stamps::new(),
@@ -164,9 +168,9 @@ impl Connection {
         self.send
     }
 
-    /// Bytes that are queued and not yet taken by the transport.
+    /// Bytes that are queued and not yet taken by the transport. None are once the socket is gone: the report counts what was left.
     #[must_use]
-    pub const fn queued(&self) -> usize {
+    pub fn queued(&self) -> usize {
         self.queue.len()
     }
 
@@ -226,12 +230,6 @@ impl Connection {
         }
     }
 
-    /// The deadline, or never.
-    #[inline]
-    pub(crate) fn due(&self) -> Timestamp {
-        self.timers.earliest()
-    }
-
     #[inline]
     pub(crate) const fn now(&self) -> Timestamp {
         self.now
@@ -283,7 +281,7 @@ impl Machine for Connection {
 
     fn handle_timeout(&mut self, now: Timestamp) {
         self.tick(now);
-        while let Some(timeout) = self.timers.take_due(self.now) {
+        while let Some(timeout) = self.take_due() {
             self.fire(timeout);
         }
     }

@@ -1,7 +1,5 @@
 //! The next operation, derived from the state.
 
-use core::num::NonZeroUsize;
-
 use super::Connection;
 use crate::flight::Flight;
 use crate::state::{Life, LifeEvent, ReceiveHalf, SendEvent, SendHalf, Table};
@@ -28,8 +26,7 @@ impl Connection {
                 if !self.recv.is_idle() {
                     return None;
                 }
-                let max = self.next_receive()?;
-                self.receive_size = max.get();
+                let max = self.credit.ask(self.next_receive())?;
                 let id = self.stamps.mint(self.socket, OpKind::Recv);
                 self.recv.submit(id);
                 Some(wrap(Op::Recv(RecvOp { id, max })))
@@ -42,7 +39,7 @@ impl Connection {
     #[inline]
     fn may_submit_send(&self) -> bool {
         let sends = matches!(self.send, SendHalf::Open | SendHalf::Finishing);
-        self.sending.is_idle() && sends && !self.timers.is_armed(Timeout::RetrySend)
+        self.sending.is_idle() && sends && !self.is_armed(Timeout::RetrySend)
     }
 
     /// Our FIN comes after everything that was queued.
@@ -56,16 +53,14 @@ impl Connection {
 
     /// How much the next receive may bring.
     #[inline]
-    fn next_receive(&self) -> Option<NonZeroUsize> {
-        if self.timers.is_armed(Timeout::RetryReceive) {
-            return None;
-        }
-        NonZeroUsize::new(match self.receive {
+    fn next_receive(&self) -> usize {
+        match self.receive {
+            _ if self.is_armed(Timeout::RetryReceive) => 0,
             // Nothing is held back here: while a pause does that, the size is 0, and after it whoever polls is given that first.
             ReceiveHalf::Reading => self.credit.receive_size(self.config.receive_size),
             ReceiveHalf::Discarding => self.config.receive_size,
             _ => 0,
-        })
+        }
     }
 
     #[inline(never)]

@@ -1,10 +1,10 @@
 //! What each time-out does, and when it is armed.
 
 use super::Connection;
-use crate::CloseReason;
 use crate::state::{Life, LifeEvent, ReceiveHalf, SendHalf};
 use crate::time::Span;
-use crate::timers::Timeout;
+use crate::timers::{RareTimers, Timeout};
+use crate::{CloseReason, Timestamp};
 
 impl Connection {
     pub(super) fn fire(&mut self, timeout: Timeout) {
@@ -36,7 +36,7 @@ impl Connection {
         }
         if self.holds_back() {
             // Bounded from its beginning, however often credit and pause change places.
-            if !self.timers.is_armed(Timeout::Paused) {
+            if !self.is_armed(Timeout::Paused) {
                 self.arm(Timeout::Paused, self.config.paused);
             }
         } else if self.receive == ReceiveHalf::Reading && self.send != SendHalf::Finished {
@@ -66,6 +66,69 @@ impl Connection {
 
     #[inline]
     pub(super) fn arm(&mut self, timeout: Timeout, span: Span) {
-        self.timers.set(timeout, self.now.after(span));
+        self.arm_at(timeout, self.now.after(span));
+    }
+
+    /// Arms the time-out. Of those that [`Connection::guard`] can be it takes the place of the one before.
+    #[inline]
+    pub(super) fn arm_at(&mut self, timeout: Timeout, at: Timestamp) {
+        match timeout {
+            Timeout::LingerGap | Timeout::HalfClosed | Timeout::Paused | Timeout::ReadIdle => {
+                self.guard = timeout;
+                self.silence = at;
+            }
+            Timeout::WriteStall => self.write_stall = at,
+            Timeout::Drain => self.rare().timers.drain = at,
+            Timeout::Closing => self.rare().timers.closing = at,
+            Timeout::RetryReceive => self.rare().timers.retry_receive = at,
+            Timeout::RetrySend => self.rare().timers.retry_send = at,
+        }
+    }
+
+    pub(super) fn disarm_all(&mut self) {
+        self.silence = Timestamp::NEVER;
+        self.write_stall = Timestamp::NEVER;
+        if let Some(rare) = &mut self.rare {
+            rare.timers = RareTimers::NONE;
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_armed(&self, timeout: Timeout) -> bool {
+        self.due_for(timeout) != Timestamp::NEVER
+    }
+
+    /// When the time-out is due, or never.
+    #[inline]
+    pub(super) fn due_for(&self, timeout: Timeout) -> Timestamp {
+        let rare = |at: fn(&RareTimers) -> Timestamp| self.rare.as_ref().map_or(Timestamp::NEVER, |rare| at(&rare.timers));
+        match timeout {
+            Timeout::LingerGap | Timeout::HalfClosed | Timeout::Paused | Timeout::ReadIdle if timeout == self.guard => {
+                self.silence
+            }
+            Timeout::LingerGap | Timeout::HalfClosed | Timeout::Paused | Timeout::ReadIdle => Timestamp::NEVER,
+            Timeout::WriteStall => self.write_stall,
+            Timeout::Drain => rare(|timers| timers.drain),
+            Timeout::Closing => rare(|timers| timers.closing),
+            Timeout::RetryReceive => rare(|timers| timers.retry_receive),
+            Timeout::RetrySend => rare(|timers| timers.retry_send),
+        }
+    }
+
+    /// When the first of them is due, or never.
+    #[inline]
+    pub(crate) fn due(&self) -> Timestamp {
+        let earliest = self.silence.min(self.write_stall);
+        match &self.rare {
+            None => earliest,
+            Some(rare) => earliest.min(rare.timers.earliest()),
+        }
+    }
+
+    /// Takes one time-out that is due, disarming it.
+    pub(super) fn take_due(&mut self) -> Option<Timeout> {
+        let due = Timeout::ALL.into_iter().find(|timeout| self.due_for(*timeout).is_due(self.now))?;
+        self.arm_at(due, Timestamp::NEVER);
+        Some(due)
     }
 }
