@@ -58,7 +58,7 @@ impl Dialer {
         self.life.step(Step::Connected);
         self.attempt = None;
         self.overall = Timestamp::NEVER;
-        self.events.push_back(DialerEvent::Connected { slot: attempt.slot, address: self.index, connected });
+        self.end = Some(DialerEvent::Connected { slot: attempt.slot, address: self.index, connected });
     }
 
     /// A close that failed counts as closed.

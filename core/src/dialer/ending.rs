@@ -69,7 +69,7 @@ impl Dialer {
     /// The attempt's socket is gone.
     pub(super) fn end_attempt(&mut self) {
         if let Some(attempt) = self.attempt.take() {
-            self.events.push_back(DialerEvent::Returned { slot: attempt.slot });
+            self.returned = Some(attempt.slot);
         }
         self.move_on();
     }
@@ -95,7 +95,7 @@ impl Dialer {
         self.overall = Timestamp::NEVER;
         let failure = self.given_up.unwrap_or(DialFailure::AllFailed);
         let attempts = core::mem::take(&mut self.errors);
-        self.events.push_back(DialerEvent::Failed(DialError { failure, attempts }));
+        self.end = Some(DialerEvent::Failed(DialError { failure, attempts }));
     }
 }
 

@@ -5,7 +5,6 @@ mod ending;
 mod error;
 mod operations;
 
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -43,7 +42,10 @@ pub struct Dialer {
     /// Why no further address is tried.
     given_up: Option<DialFailure>,
     errors: Vec<AttemptError>,
-    events: VecDeque<DialerEvent>,
+    /// The place that is to be given back. It goes before the end.
+    returned: Option<SocketId>,
+    /// How it ended, to be told: the last event.
+    end: Option<DialerEvent>,
     stamps: Stamps,
     refused_completions: u64,
 }
@@ -97,7 +99,8 @@ impl Dialer {
             overall: Timestamp::NEVER,
             given_up: None,
             errors: Vec::new(),
-            events: VecDeque::new(),
+            returned: None,
+            end: None,
             stamps: Stamps::default(),
             refused_completions: 0,
             config,
@@ -129,7 +132,7 @@ impl Dialer {
     /// short, whoever drives it.
     #[must_use]
     pub fn wants_slot(&self) -> bool {
-        self.life == DialerLife::Waiting && self.events.is_empty()
+        self.life == DialerLife::Waiting && self.returned.is_none()
     }
 
     /// Offers a place for the next attempt: the name of a socket that does not exist yet.
@@ -167,7 +170,10 @@ impl Dialer {
     }
 
     pub(crate) fn next_event(&mut self) -> Option<DialerEvent> {
-        self.events.pop_front()
+        match self.returned.take() {
+            Some(slot) => Some(DialerEvent::Returned { slot }),
+            None => self.end.take(),
+        }
     }
 
     /// An equal share of what is left of the overall time, but not too short a one, and never more than the limit of an attempt.
@@ -254,16 +260,9 @@ impl Canonical for Dialer {
             encode::flag(out, attempt.exists);
             encode::flag(out, attempt.established);
         }
-        encode::length(out, self.events.len());
-        for event in &self.events {
-            encode::byte(
-                out,
-                match event {
-                    DialerEvent::Connected { .. } => 0,
-                    DialerEvent::Returned { .. } => 1,
-                    DialerEvent::Failed(_) => 2,
-                },
-            );
-        }
+        let returned = self.returned.map(|_| 1);
+        let end = self.end.as_ref().map(|end| if matches!(end, DialerEvent::Connected { .. }) { 0 } else { 2 });
+        encode::length(out, returned.iter().chain(&end).count());
+        out.extend(returned.into_iter().chain(end));
     }
 }

@@ -15,8 +15,7 @@ impl<S: Service> Node<S> {
     pub(super) fn supervise(&mut self, supervisor: Supervisor<S>) -> SupervisorId {
         let slot = supervisor.slots().first();
         let id = self.members.add_supervisor(supervisor);
-        self.mark(slot);
-        self.work();
+        self.work_from(slot);
         id
     }
 
@@ -30,8 +29,7 @@ impl<S: Service> Node<S> {
         self.tick(now);
         if let Some((slot, supervisor)) = self.members.supervisor_mut(id) {
             act(supervisor, self.now);
-            self.mark(slot);
-            self.work();
+            self.work_from(slot);
         }
     }
 
@@ -68,6 +66,12 @@ impl<S: Service> Node<S> {
     /// This member was mutated.
     pub(super) fn mark(&mut self, slot: u32) {
         self.schedule.mark(slot);
+    }
+
+    /// This member was mutated, and is the first to be looked at.
+    pub(super) fn work_from(&mut self, slot: u32) {
+        self.look_at(slot);
+        self.work();
     }
 
     /// Looks at everybody who was mutated, and delivers messages, until nothing is left or the limit of a turn is reached.

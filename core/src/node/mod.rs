@@ -203,8 +203,7 @@ impl<S: Service> Node<S> {
         let now = self.now;
         let Some(session) = self.members.session_mut(to) else { return Err(message) };
         session.deliver(now, message)?;
-        self.mark(to.slot());
-        self.work();
+        self.work_from(to.slot());
         Ok(())
     }
 
@@ -269,14 +268,13 @@ impl<S: Service> Machine for Node<S> {
                 self.schedule.looked(socket.slot(), deadline);
                 return Ok(());
             }
-            self.mark(socket.slot());
+            self.work_from(socket.slot());
         } else {
             let (slot, supervisor) = self.members.supervisor_of_slot(done.id())?;
             supervisor.complete(now, done)?;
             self.now = now;
-            self.mark(slot);
+            self.work_from(slot);
         }
-        self.work();
         Ok(())
     }
 
@@ -285,8 +283,7 @@ impl<S: Service> Machine for Node<S> {
         let now = self.now;
         if let Some(session) = self.members.session_mut(socket) {
             session.broken(now, socket, fault);
-            self.mark(socket.slot());
-            self.work();
+            self.work_from(socket.slot());
         } else {
             self.each_supervisor(now, |supervisor, now| supervisor.broken(now, socket, fault));
         }
