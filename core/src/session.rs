@@ -74,6 +74,7 @@ pub enum Order {
 impl<H: Handler> Session<H> {
     /// A session over a socket that is connected. The handler sees nothing of it before [`Session::open`].
     #[must_use]
+    #[inline]
     pub fn new(now: Timestamp, socket: SocketId, peer: Peer, config: Arc<ConnectionConfig>, handler: H) -> Self {
         let peer = KeptPeer::new(&peer);
         let connection = Connection::new(now, socket, config);

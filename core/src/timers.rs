@@ -57,6 +57,7 @@ impl RareTimers {
         retry_send: Timestamp::NEVER,
     };
 
+    #[inline]
     pub(crate) fn earliest(&self) -> Timestamp {
         self.drain.min(self.closing).min(self.retry_receive).min(self.retry_send)
     }

@@ -116,6 +116,7 @@ struct Ledger {
 impl Connection {
     /// A connection over a socket that is connected.
     #[must_use]
+    #[inline]
     pub fn new(now: Timestamp, socket: SocketId, config: Arc<ConnectionConfig>) -> Self {
         let mut connection = Self {
             socket,

@@ -24,11 +24,13 @@ struct Queue {
 
 impl Schedule {
     /// The member was mutated: it is to be looked at.
+    #[inline]
     pub(super) fn mark(&mut self, slot: u32) {
         self.looks.push(slot);
     }
 
     /// Who is to be looked at next.
+    #[inline]
     pub(super) fn next_look(&mut self) -> Option<u32> {
         self.looks.pop()
     }
