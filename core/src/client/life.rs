@@ -1,15 +1,16 @@
 //! Starting, dialling, draining, stopping.
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 
-use super::{Client, ClientReport, Dialling, Place, Untold};
+use super::{Client, ClientReport, Dialling, Orders, Place};
 use crate::flight::Flight;
 use crate::peer::KeptPeer;
 use crate::runtime::RuntimeEvent;
 use crate::state::{SupervisorLife, SupervisorLifeEvent as Step, Table};
 use crate::{
-    CloseOp, CloseReport, Completion, Connected, DialerEvent, Machine, Misuse, MisuseKind, Op, OpId, OpKind, Origin, Outcome,
-    Peer, Service, Session, SocketId, Timestamp, Verdict,
+    CloseOp, CloseReport, Completion, Connected, DialerEvent, Machine, Misuse, MisuseKind, Op, OpId, OpKind, Order, Origin,
+    Outcome, Peer, Service, Session, SocketId, Timestamp, Verdict,
 };
 
 impl<S: Service> Client<S> {
@@ -20,8 +21,6 @@ impl<S: Service> Client<S> {
         }
         self.now = now;
         self.report().closed = Some(*report);
-        // Nobody is there to obey.
-        self.untold = Untold::default();
         self.free();
         self.pump();
         Ok(())
@@ -40,7 +39,10 @@ impl<S: Service> Client<S> {
 
     /// When a drain is over: a client that is not draining has no such time.
     pub(super) fn drain_deadline(&self) -> Timestamp {
-        if self.life == SupervisorLife::Draining { self.drain_deadline } else { Timestamp::NEVER }
+        match &self.orders {
+            Some(orders) if self.life == SupervisorLife::Draining => orders.drain_deadline,
+            _ => Timestamp::NEVER,
+        }
     }
 
     pub(super) fn begin_drain(&mut self, deadline: Timestamp) {
@@ -51,13 +53,14 @@ impl<S: Service> Client<S> {
         let was_draining = self.life == SupervisorLife::Draining;
         self.step(Step::Drain);
         // Of two deadlines that are over, none is earlier.
-        if self.life != SupervisorLife::Draining || (was_draining && deadline.max(self.now) >= self.drain_deadline) {
+        if self.life != SupervisorLife::Draining || (was_draining && deadline.max(self.now) >= self.drain_deadline()) {
             return;
         }
         // The earliest deadline wins.
-        self.drain_deadline = self.drain_deadline.min(deadline);
+        let deadline = deadline.min(self.drain_deadline());
+        self.orders().drain_deadline = deadline;
         self.cease_to_dial();
-        self.untold.drain = matches!(self.place, Place::Live);
+        self.order(Order::Drain(deadline));
         self.pump();
     }
 
@@ -66,7 +69,7 @@ impl<S: Service> Client<S> {
         self.step(Step::Stop);
         if self.life == SupervisorLife::Stopping && was != SupervisorLife::Stopping {
             self.cease_to_dial();
-            self.untold.abort = matches!(self.place, Place::Live);
+            self.order(Order::Abort);
         }
         self.pump();
     }
@@ -77,11 +80,22 @@ impl<S: Service> Client<S> {
         }
     }
 
+    fn order(&mut self, order: Order) {
+        if matches!(self.place, Place::Live) {
+            let socket = self.socket;
+            self.orders().waiting.push_back((socket, order));
+        }
+    }
+
+    fn orders(&mut self) -> &mut Orders {
+        self.orders.get_or_insert_with(|| Box::new(Orders { waiting: VecDeque::new(), drain_deadline: Timestamp::NEVER }))
+    }
+
     /// Takes a transition, and says so if it is the last.
     pub(super) fn step(&mut self, event: Step) {
         let was = self.life;
         self.life.step(event);
-        self.untold.stopped |= self.life == SupervisorLife::Stopped && was != SupervisorLife::Stopped;
+        self.stopped |= self.life == SupervisorLife::Stopped && was != SupervisorLife::Stopped;
     }
 
     /// What is refused changes nothing, not even the time.

@@ -4,6 +4,7 @@ mod life;
 mod report;
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -40,11 +41,12 @@ pub struct Client<S: Service> {
     stamps: Stamps,
     /// Until it is done: a client has a connection for longer than it dials.
     dialling: Option<Box<Dialling>>,
-    /// The earliest that was given. It counts while the client is draining.
-    drain_deadline: Timestamp,
-    /// The session that is to be handed out.
+    /// The session that is to be handed out. It is told first.
     opened: Option<Box<Session<S::Handler>>>,
-    untold: Untold,
+    /// What was ordered, once something is.
+    orders: Option<Box<Orders>>,
+    /// It has stopped, and that is still to be told, after everything else.
+    stopped: bool,
     /// Who was at the other end.
     peer: Option<KeptPeer>,
     /// The rest of the account, once there is something to say.
@@ -73,12 +75,12 @@ enum Place {
     Closing(Flight),
 }
 
-/// What is to be told after the session, in this order. A drain that was brought forward before it was told is told once.
-#[derive(Clone, Copy, Debug, Default)]
-struct Untold {
-    drain: bool,
-    abort: bool,
-    stopped: bool,
+/// What the session is to be told.
+#[derive(Clone, Debug)]
+struct Orders {
+    waiting: VecDeque<(SocketId, Order)>,
+    /// The earliest that was given. It counts while the client is draining.
+    drain_deadline: Timestamp,
 }
 
 /// What a client tells its driver.
@@ -125,9 +127,9 @@ impl<S: Service> Client<S> {
             place: Place::Free,
             stamps: Stamps::default(),
             dialling: Some(Box::new(Dialling { dialer: Dialer::new(config.dialer), connection: config.connection })),
-            drain_deadline: Timestamp::NEVER,
             opened: None,
-            untold: Untold::default(),
+            orders: None,
+            stopped: false,
             peer: None,
             report: None,
         })
@@ -195,17 +197,13 @@ impl<S: Service> Client<S> {
     }
 
     pub(crate) fn next_event(&mut self) -> Option<ClientEvent<S::Handler>> {
-        let socket = self.socket;
         if let Some(session) = self.opened.take() {
-            return Some(ClientEvent::Opened { socket, peer: session.peer(), session });
+            return Some(ClientEvent::Opened { socket: session.socket(), peer: session.peer(), session });
         }
-        if take(&mut self.untold.drain) {
-            return Some(ClientEvent::Order { socket, order: Order::Drain(self.drain_deadline) });
+        if let Some((socket, order)) = self.orders.as_mut().and_then(|orders| orders.waiting.pop_front()) {
+            return Some(ClientEvent::Order { socket, order });
         }
-        if take(&mut self.untold.abort) {
-            return Some(ClientEvent::Order { socket, order: Order::Abort });
-        }
-        take(&mut self.untold.stopped).then(|| ClientEvent::Stopped(self.take_report()))
+        take(&mut self.stopped).then(|| ClientEvent::Stopped(self.take_report()))
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -225,7 +223,7 @@ impl<S: Service> Machine for Client<S> {
 
     fn complete(&mut self, now: Timestamp, done: Completion) -> Result<(), Misuse> {
         let result = self.take_completion(self.now.max(now), done);
-        if result.is_err() {
+        if result.is_err() && self.life != SupervisorLife::Stopped {
             let report = self.report();
             report.refused_completions = report.refused_completions.saturating_add(1);
         }
@@ -285,10 +283,12 @@ impl<S: Service> Canonical for Client<S> {
             }
         }
         encode::deadline(out, self.drain_deadline(), now);
-        let waiting = [(self.opened.is_some(), 0), (self.untold.drain, 1), (self.untold.abort, 1), (self.untold.stopped, 2)];
-        let codes = waiting.into_iter().filter(|(waits, _)| *waits).map(|(_, code)| code);
-        encode::length(out, codes.clone().count());
-        out.extend(codes);
+        let orders = self.orders.as_ref().map_or(0, |orders| orders.waiting.len());
+        let codes = [(0, usize::from(self.opened.is_some())), (1, orders), (2, usize::from(self.stopped))];
+        encode::length(out, codes.into_iter().map(|(_, count)| count).fold(0, usize::saturating_add));
+        for (code, count) in codes {
+            out.extend(core::iter::repeat_n(code, count));
+        }
     }
 }
 
@@ -309,9 +309,9 @@ where
             place: self.place,
             stamps: self.stamps,
             dialling: self.dialling.clone(),
-            drain_deadline: self.drain_deadline,
             opened: self.opened.clone(),
-            untold: self.untold,
+            orders: self.orders.clone(),
+            stopped: self.stopped,
             peer: self.peer.clone(),
             report: self.report.clone(),
         }
@@ -336,7 +336,7 @@ impl<S: Service> fmt::Debug for Client<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("life", &self.life)
-            .field("dialling", &self.dialling)
+            .field("dialer", &self.dialling.as_ref().map(|dialling| &dialling.dialer))
             .field("place", &self.place)
             .finish_non_exhaustive()
     }

@@ -249,7 +249,7 @@ impl Connection {
     fn on_close(&mut self) {
         self.close.land();
         self.life.step(LifeEvent::Gone);
-        self.rare().unsent = count(self.queue.len());
+        self.rare().unsent = self.queue.len();
         self.queue.release();
         self.inbox.put(Inbox::CLOSED);
     }

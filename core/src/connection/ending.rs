@@ -100,7 +100,7 @@ impl Connection {
             received: self.ledger.received,
             undelivered: counted(|rare| rare.undelivered),
             sent: self.ledger.sent,
-            unsent: counted(|rare| rare.unsent).saturating_add(super::count(self.queue.len())),
+            unsent: super::count(self.queued()),
             refused_completions: counted(|rare| rare.refused_completions),
         }
     }

@@ -78,9 +78,10 @@ struct Rare {
     /// Why it ends, once it does.
     reason: Option<CloseReason>,
     cut_short: Option<CloseReason>,
-    /// Counted for the report, as are the next: what was left in the queue is counted when that is given up.
+    /// What was left in the queue when that was given up.
+    unsent: usize,
+    /// Counted for the report, as is the next.
     undelivered: u64,
-    unsent: u64,
     refused_completions: u64,
 }
 
@@ -169,10 +170,11 @@ impl Connection {
         self.send
     }
 
-    /// Bytes that are queued and not yet taken by the transport. None are once the socket is gone: the report counts what was left.
+    /// Bytes that are queued and not yet taken by the transport.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.queue.len()
+        let given_up = self.rare.as_ref().map_or(0, |rare| rare.unsent);
+        self.queue.len().saturating_add(given_up)
     }
 
     /// Received data, to be delivered later.
