@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use sansock::FaultKind;
 
-use crate::names::{Connection, Hold, loopback, unspecified};
+use crate::addresses::{AddressId, Name, loopback};
+use crate::names::{Connection, Hold};
 use crate::network::{Descriptor, HostId, Network};
 use crate::socket::{Family, Listener, Phase, Socket, State, Stream};
 
@@ -64,14 +65,12 @@ impl Network {
     }
 
     /// The bytes that the socket's buffers hold, instead of those of the configuration (`SO_SNDBUF`, `SO_RCVBUF`, without the overhead that
-    /// Linux adds). Accepted sockets have what their listener has.
+    /// Linux adds): one at least, and less than 4 GiB. Accepted sockets have what their listener has.
     ///
     /// # Errors
     /// [`FaultKind::BadDescriptor`].
     pub fn buffers(&mut self, descriptor: Descriptor, send: Option<usize>, receive: Option<usize>) -> Result<(), FaultKind> {
-        let stream = &mut self.open_socket(descriptor)?.stream;
-        stream.send_capacity = send.unwrap_or(stream.send_capacity).max(1);
-        stream.receive_capacity = receive.unwrap_or(stream.receive_capacity).max(1);
+        self.open_socket(descriptor)?.stream.set_capacities(send, receive);
         Ok(())
     }
 
@@ -96,15 +95,16 @@ impl Network {
             return Err(FaultKind::InvalidArgument);
         }
         let hold = Hold { exclusive, listening: false, bound: true };
+        let name = self.addresses.name(address);
         let local = if address.port() == 0 {
-            self.any_port(host, address)?
-        } else if self.names(host).conflict(address, hold, None) {
+            self.any_port(host, name.address)?
+        } else if self.names(host).conflict(name, hold, None) {
             // What is left of an earlier connection's name goes with it.
             let socket = self.open_socket(descriptor)?;
             socket.forget_address();
             return Err(FaultKind::AddressInUse);
         } else {
-            address
+            name
         };
         self.names(host).hold(local, hold);
         let socket = self.open_socket(descriptor)?;
@@ -113,7 +113,7 @@ impl Network {
         // Linux never takes these back.
         socket.keeps_address |= !address.ip().is_unspecified();
         socket.keeps_port |= address.port() != 0;
-        Ok(local)
+        Ok(self.addresses.address(local))
     }
 
     /// Listens. Up to `backlog` + 1 connections wait to be accepted, as on Linux. An unbound socket is bound to any free port; one that
@@ -129,16 +129,16 @@ impl Network {
         if socket.phase != Phase::Unconnected || !matches!(socket.state, State::Closed | State::Listen) {
             return Err(FaultKind::InvalidArgument);
         }
-        let any = SocketAddr::new(unspecified(socket.family), 0);
+        let any = Name { address: AddressId::unspecified(socket.family), port: 0 };
         let local = socket.local.unwrap_or(any);
         if let Some(listener) = &mut socket.listener {
             listener.backlog = backlog;
-            return Ok(local);
+            return Ok(self.addresses.address(local));
         }
         let (host, own) = (socket.host, socket.hold);
         let hold = Hold { exclusive: !socket.reuse_address, listening: true, bound: true };
         let local = match own {
-            None => self.any_port(host, local)?,
+            None => self.any_port(host, local.address)?,
             Some((name, own)) if self.names(host).conflict(name, hold, Some(own)) => return Err(FaultKind::AddressInUse),
             Some((name, own)) => {
                 self.names(host).release(name, own);
@@ -152,7 +152,7 @@ impl Network {
         socket.local = Some(local);
         socket.state = State::Listen;
         socket.listener = Some(Box::new(Listener { backlog, ..Listener::default() }));
-        Ok(local)
+        Ok(self.addresses.address(local))
     }
 
     /// Takes a connection from the listener's queue: its socket and the peer's address. It may have been reset meanwhile.
@@ -173,7 +173,8 @@ impl Network {
         self.take_descriptor(host)?;
         let Some(socket) = self.socket_mut(accepted) else { return Err(FaultKind::ConnectionAborted.into()) };
         socket.open = true;
-        socket.remote.map(|peer| (accepted, peer)).ok_or(CallError::Fault(FaultKind::ConnectionAborted))
+        let peer = socket.remote;
+        peer.map(|peer| (accepted, self.addresses.address(peer))).ok_or(CallError::Fault(FaultKind::ConnectionAborted))
     }
 
     /// Connects. The first call starts; the next one after it has succeeded or failed says so. After that the socket is connected, or as
@@ -212,7 +213,8 @@ impl Network {
     pub fn addresses(&self, descriptor: Descriptor) -> (Option<SocketAddr>, Option<SocketAddr>) {
         let Some(socket) = self.socket(descriptor).filter(|socket| socket.open) else { return (None, None) };
         let connected = !matches!(socket.state, State::Closed | State::Listen | State::SynSent);
-        (socket.local, socket.remote.filter(|_| connected))
+        let whole = |name: Name| self.addresses.address(name);
+        (socket.local.map(whole), socket.remote.filter(|_| connected).map(whole))
     }
 
     pub(crate) fn open_socket(&mut self, descriptor: Descriptor) -> Result<&mut Socket, FaultKind> {
@@ -225,11 +227,14 @@ impl Network {
         check_family(socket.family, to)?;
         let (host, family) = (socket.host, socket.family);
         // Linux: no address means the own one, for IPv4, or the loopback one.
-        let bound = socket.local.map(|local| local.ip()).filter(|ip| family == Family::V4 && !ip.is_unspecified());
-        let ip = if to.ip().is_unspecified() { bound.unwrap_or(loopback(family)) } else { to.ip() };
-        let to = SocketAddr::new(ip, to.port());
-        let there = self.host_of(host, to.ip());
-        self.name_client(descriptor, to)?;
+        let bound = socket.local.filter(|local| family == Family::V4 && !local.address.is_unspecified());
+        let ip = match bound {
+            _ if !to.ip().is_unspecified() => to.ip(),
+            Some(bound) => self.addresses.address(bound).ip(),
+            None => loopback(family),
+        };
+        let there = self.host_of(host, ip);
+        let to = self.name_client(descriptor, SocketAddr::new(ip, to.port()))?;
         let socket = self.open_socket(descriptor)?;
         socket.remote = Some(to);
         socket.phase = Phase::Connecting;
@@ -247,8 +252,8 @@ impl Network {
         Err(CallError::WouldBlock)
     }
 
-    /// Gives a connecting socket the name that its peer will see, and its place among the connections of the host.
-    fn name_client(&mut self, descriptor: Descriptor, to: SocketAddr) -> Result<(), FaultKind> {
+    /// Gives a connecting socket the name that its peer will see, and its place among the connections of the host. The name of `to` comes back.
+    fn name_client(&mut self, descriptor: Descriptor, to: SocketAddr) -> Result<Name, FaultKind> {
         let (now, range) = (self.now, self.config.ports);
         let may_replace = |connection| match connection {
             Connection::Socket(_) => false,
@@ -256,14 +261,16 @@ impl Network {
         };
         let socket = self.open_socket(descriptor)?;
         let (host, hold, exclusive) = (socket.host, socket.hold, !socket.reuse_address);
-        let chosen = socket.local.map(|local| local.ip()).filter(|ip| !ip.is_unspecified());
+        let chosen = socket.local.filter(|local| !local.address.is_unspecified());
         let ip = match chosen {
-            Some(ip) => ip,
+            Some(chosen) => self.addresses.address(chosen).ip(),
             None => self.source_address(host, to)?,
         };
+        let to_name = self.addresses.name(to);
+        let Name { address, .. } = self.addresses.name(SocketAddr::new(ip, 0));
         let (local, hold) = if let Some((name, hold)) = hold {
-            let local = SocketAddr::new(ip, name.port());
-            if let Some(Connection::Socket(other)) = self.names(host).connection(local, to)
+            let local = Name { address, port: name.port };
+            if let Some(Connection::Socket(other)) = self.names(host).connection(local, to_name)
                 && !self.take_over(other)
             {
                 self.release_unless_kept(descriptor);
@@ -272,18 +279,18 @@ impl Network {
             self.names(host).release(name, hold);
             (local, hold)
         } else {
-            let Some(port) = self.names(host).port_to_connect(ip, to, range, may_replace) else {
+            let Some(port) = self.names(host).port_to_connect(address, to_name, range, may_replace) else {
                 self.hits.port_exhaustion += 1;
                 return Err(FaultKind::AddressNotAvailable);
             };
-            (SocketAddr::new(ip, port), Hold { exclusive, listening: false, bound: false })
+            (Name { address, port }, Hold { exclusive, listening: false, bound: false })
         };
         self.names(host).hold(local, hold);
-        self.names(host).connect(local, to, descriptor);
+        self.names(host).connect(local, to_name, descriptor);
         let socket = self.open_socket(descriptor)?;
         socket.local = Some(local);
         socket.hold = Some((local, hold));
-        Ok(())
+        Ok(to_name)
     }
 
     /// Linux: who connects from a port that was asked for may take over a name in TIME_WAIT, and one that waits for the peer's FIN
@@ -315,10 +322,10 @@ impl Network {
         }
     }
 
-    fn any_port(&mut self, host: HostId, address: SocketAddr) -> Result<SocketAddr, FaultKind> {
+    fn any_port(&mut self, host: HostId, address: AddressId) -> Result<Name, FaultKind> {
         let range = self.config.ports;
-        if let Some(port) = self.names(host).free_port(address.ip(), range) {
-            return Ok(SocketAddr::new(address.ip(), port));
+        if let Some(port) = self.names(host).free_port(address, range) {
+            return Ok(Name { address, port });
         }
         self.hits.port_exhaustion += 1;
         Err(FaultKind::NoFreePort)

@@ -54,7 +54,7 @@ impl Network {
         let host = socket.host;
         (socket.open, socket.orphan) = (false, true);
         (socket.receive_shut, socket.send_shut) = (true, true);
-        socket.owner = None;
+        (socket.owner, socket.receive) = (None, None);
         socket.rests = socket.state == State::FinWait2;
         let (state, unread) = (socket.state, !socket.stream.incoming.is_empty());
         match state {
@@ -103,7 +103,7 @@ impl Network {
         if state != State::Closed {
             self.forget_connection(descriptor);
         }
-        let Some(socket) = self.socket_mut(descriptor) else { return };
+        let Some(socket) = self.sockets.get_mut(descriptor.0) else { return };
         if state == State::SynSent || state.needs_reset() {
             socket.error = Some(FaultKind::ConnectionReset);
         }
@@ -112,7 +112,7 @@ impl Network {
             socket.forget_address();
         }
         (socket.receive_shut, socket.send_shut, socket.finished) = (false, false, false);
-        socket.stream.restart();
+        socket.stream.restart(&mut self.store);
     }
 
     /// Ends the listening: what is queued is reset, and who has not answered yet will be.
@@ -138,9 +138,9 @@ impl Network {
 
     /// The connection, or the attempt to make one, has failed; the next call is told so.
     pub(crate) fn fail(&mut self, descriptor: Descriptor, error: FaultKind) {
-        if let Some(socket) = self.socket_mut(descriptor) {
+        if let Some(socket) = self.sockets.get_mut(descriptor.0) {
             socket.error = Some(error);
-            socket.stream.unsent.clear();
+            socket.stream.unsent.clear(&mut self.store);
         }
         self.finish(descriptor);
     }
@@ -183,8 +183,9 @@ impl Network {
     /// The socket is gone.
     pub(crate) fn remove(&mut self, descriptor: Descriptor) {
         self.forget_connection(descriptor);
-        let Some(socket) = self.socket(descriptor) else { return };
+        let Some(socket) = self.sockets.get_mut(descriptor.0) else { return };
         let (host, hold) = (socket.host, socket.hold);
+        socket.stream.clear(&mut self.store);
         self.sockets.remove(descriptor.0);
         if let Some((name, hold)) = hold {
             self.names(host).release(name, hold);

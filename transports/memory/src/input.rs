@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use sansock::FaultKind;
 
+use crate::addresses::Name;
 use crate::names::{Connection, Hold};
 use crate::network::{Descriptor, HostId, Network};
 use crate::output::Route;
@@ -134,15 +135,15 @@ impl Network {
         &mut self,
         listener: Descriptor,
         host: HostId,
-        local: std::net::SocketAddr,
-        remote: std::net::SocketAddr,
+        local: Name,
+        remote: Name,
     ) -> Descriptor {
-        let mut socket = Socket::new(host, crate::socket::Family::of(local.ip()), Stream::new(0, 0));
+        let mut socket = Socket::new(host, local.address.family(), Stream::new(0, 0));
         if let Some(parent) = self.socket(listener) {
             socket.reuse_address = parent.reuse_address;
             socket.keeps_address = parent.keeps_address;
             (socket.receive_shut, socket.send_shut) = (parent.receive_shut, parent.send_shut);
-            socket.stream = Stream::new(parent.stream.send_capacity, parent.stream.receive_capacity);
+            socket.stream = Stream::new(parent.stream.send_capacity(), parent.stream.receive_capacity());
             socket.stream.keep_alive.clone_from(&parent.stream.keep_alive);
         }
         let hold = Hold { exclusive: !socket.reuse_address, listening: false, bound: true };
@@ -264,7 +265,7 @@ impl Network {
     }
 
     fn on_data(&mut self, to: Descriptor, sequence: u32, data: Bytes) {
-        let Some(socket) = self.socket_mut(to) else { return };
+        let Some(socket) = self.sockets.get_mut(to.0) else { return };
         debug_assert_eq!(sequence, socket.stream.received as u32, "nothing overtakes, and nothing comes twice");
         // Linux: after our FIN, what nobody will read is answered by a reset.
         if socket.state != State::Established && (socket.orphan || socket.receive_shut) {
@@ -272,7 +273,7 @@ impl Network {
             return self.fail(to, FaultKind::ConnectionReset);
         }
         socket.stream.received += data.len() as u64;
-        socket.stream.incoming.push(data);
+        socket.stream.incoming.push(&mut self.store, data);
         self.changes(to);
         self.owe(to);
     }

@@ -55,6 +55,7 @@ macro_rules! ensure {
     };
 }
 
+mod addresses;
 mod agenda;
 mod calls;
 pub mod campaign;

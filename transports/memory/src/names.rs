@@ -2,12 +2,11 @@
 //! in TIME_WAIT.
 
 use std::collections::hash_map::Entry;
-use std::hash::{Hash, Hasher};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use rustc_hash::FxHashMap;
 use sansock::Timestamp;
 
+use crate::addresses::{AddressId, Name};
 use crate::network::Descriptor;
 use crate::socket::Family;
 
@@ -22,22 +21,6 @@ pub(crate) struct Names {
     /// By the own and the peer's name.
     connections: FxHashMap<(Name, Name), Connection>,
     last_port: u16,
-}
-
-/// An address and a port as a key: hashed in whole words. The bytes of a [`SocketAddr`] one by one would take most of the time here.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Name(SocketAddr);
-
-impl Hash for Name {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        match self.0 {
-            SocketAddr::V4(name) => hasher.write_u64(u64::from(name.ip().to_bits()) << 16 | u64::from(name.port())),
-            SocketAddr::V6(name) => {
-                hasher.write_u128(name.ip().to_bits());
-                hasher.write_u64(u64::from(name.scope_id()) << 16 | u64::from(name.port()));
-            }
-        }
-    }
 }
 
 /// How a socket holds its name.
@@ -75,7 +58,7 @@ pub(crate) struct Rest {
 
 impl Names {
     /// True if a socket may not have this name beside those that have it. `own` is how it has the name already.
-    pub(crate) fn conflict(&self, name: SocketAddr, wanted: Hold, own: Option<Hold>) -> bool {
+    pub(crate) fn conflict(&self, name: Name, wanted: Hold, own: Option<Hold>) -> bool {
         let mut holders = self.holders(name);
         if let Some(own) = own {
             holders.change(own, |count| count - 1);
@@ -83,61 +66,60 @@ impl Names {
         if wanted.exclusive { holders.all > 0 } else { holders.exclusive > 0 || holders.listening > 0 }
     }
 
-    pub(crate) fn hold(&mut self, name: SocketAddr, hold: Hold) {
-        self.addresses.entry(Name(name)).or_default().change(hold, |count| count + 1);
+    pub(crate) fn hold(&mut self, name: Name, hold: Hold) {
+        self.addresses.entry(name).or_default().change(hold, |count| count + 1);
         self.ports.entry(port_of(name)).or_default().change(hold, |count| count + 1);
     }
 
-    pub(crate) fn release(&mut self, name: SocketAddr, hold: Hold) {
-        release(self.addresses.entry(Name(name)), hold);
+    pub(crate) fn release(&mut self, name: Name, hold: Hold) {
+        release(self.addresses.entry(name), hold);
         release(self.ports.entry(port_of(name)), hold);
     }
 
     /// A port that nobody has on this address.
-    pub(crate) fn free_port(&mut self, ip: IpAddr, range: (u16, u16)) -> Option<u16> {
-        self.find_port(range, |names, port| names.holders(SocketAddr::new(ip, port)).all == 0)
+    pub(crate) fn free_port(&mut self, address: AddressId, range: (u16, u16)) -> Option<u16> {
+        self.find_port(range, |names, port| names.holders(Name { address, port }).all == 0)
     }
 
-    /// A port from which `ip` can connect to `remote`: nobody is bound to it, and there is no such connection.
+    /// A port from which `address` can connect to `remote`: nobody is bound to it, and there is no such connection.
     pub(crate) fn port_to_connect(
         &mut self,
-        ip: IpAddr,
-        remote: SocketAddr,
+        address: AddressId,
+        remote: Name,
         range: (u16, u16),
         may_replace: impl Fn(Connection) -> bool,
     ) -> Option<u16> {
         self.find_port(range, |names, port| {
-            let own = SocketAddr::new(ip, port);
+            let own = Name { address, port };
             names.ports.get(&port_of(own)).is_none_or(|holders| holders.bound == 0)
-                && names.connections.get(&(Name(own), Name(remote))).is_none_or(|connection| may_replace(*connection))
+                && names.connections.get(&(own, remote)).is_none_or(|connection| may_replace(*connection))
         })
     }
 
-    pub(crate) fn listen(&mut self, name: SocketAddr, listener: Descriptor) {
-        self.listeners.insert(Name(name), listener);
+    pub(crate) fn listen(&mut self, name: Name, listener: Descriptor) {
+        self.listeners.insert(name, listener);
     }
 
-    pub(crate) fn stop_listening(&mut self, name: SocketAddr) {
-        self.listeners.remove(&Name(name));
+    pub(crate) fn stop_listening(&mut self, name: Name) {
+        self.listeners.remove(&name);
     }
 
     /// Who listens at this address, or at any.
-    pub(crate) fn listener(&self, to: SocketAddr) -> Option<Descriptor> {
-        let any = SocketAddr::new(unspecified(Family::of(to.ip())), to.port());
-        self.listeners.get(&Name(to)).or_else(|| self.listeners.get(&Name(any))).copied()
+    pub(crate) fn listener(&self, to: Name) -> Option<Descriptor> {
+        self.listeners.get(&to).or_else(|| self.listeners.get(&to.of_any_address())).copied()
     }
 
-    pub(crate) fn connection(&self, own: SocketAddr, remote: SocketAddr) -> Option<Connection> {
-        self.connections.get(&(Name(own), Name(remote))).copied()
+    pub(crate) fn connection(&self, own: Name, remote: Name) -> Option<Connection> {
+        self.connections.get(&(own, remote)).copied()
     }
 
     /// There is this connection now; a name that rested does so no longer.
-    pub(crate) fn connect(&mut self, own: SocketAddr, remote: SocketAddr, socket: Descriptor) {
+    pub(crate) fn connect(&mut self, own: Name, remote: Name, socket: Descriptor) {
         self.replace(own, remote, Connection::Socket(socket));
     }
 
     /// The connection has ended, and its name rests: held as its socket held it, or as one more if the socket holds on to it.
-    pub(crate) fn rest(&mut self, own: SocketAddr, remote: SocketAddr, rest: Rest, beside_socket: bool) {
+    pub(crate) fn rest(&mut self, own: Name, remote: Name, rest: Rest, beside_socket: bool) {
         if beside_socket {
             self.hold(own, rest.hold);
         }
@@ -145,15 +127,15 @@ impl Names {
     }
 
     /// The name has rested long enough.
-    pub(crate) fn end_rest(&mut self, own: SocketAddr, remote: SocketAddr, rest: Rest) {
+    pub(crate) fn end_rest(&mut self, own: Name, remote: Name, rest: Rest) {
         if self.disconnect(own, remote, Connection::TimeWait(rest)) {
             self.release(own, rest.hold);
         }
     }
 
     /// Removes the connection, if it is this one.
-    pub(crate) fn disconnect(&mut self, own: SocketAddr, remote: SocketAddr, connection: Connection) -> bool {
-        match self.connections.entry((Name(own), Name(remote))) {
+    pub(crate) fn disconnect(&mut self, own: Name, remote: Name, connection: Connection) -> bool {
+        match self.connections.entry((own, remote)) {
             Entry::Occupied(entry) if *entry.get() == connection => {
                 entry.remove();
                 true
@@ -162,19 +144,18 @@ impl Names {
         }
     }
 
-    fn replace(&mut self, own: SocketAddr, remote: SocketAddr, connection: Connection) {
-        if let Some(Connection::TimeWait(rest)) = self.connections.insert((Name(own), Name(remote)), connection) {
+    fn replace(&mut self, own: Name, remote: Name, connection: Connection) {
+        if let Some(Connection::TimeWait(rest)) = self.connections.insert((own, remote), connection) {
             self.release(own, rest.hold);
         }
     }
 
     /// Who has this name, or one that includes it.
-    fn holders(&self, name: SocketAddr) -> Holders {
-        if name.ip().is_unspecified() {
+    fn holders(&self, name: Name) -> Holders {
+        if name.address.is_unspecified() {
             return self.ports.get(&port_of(name)).copied().unwrap_or_default();
         }
-        let any = SocketAddr::new(unspecified(Family::of(name.ip())), name.port());
-        let [own, any] = [name, any].map(|name| self.addresses.get(&Name(name)).copied().unwrap_or_default());
+        let [own, any] = [name, name.of_any_address()].map(|name| self.addresses.get(&name).copied().unwrap_or_default());
         Holders {
             all: own.all + any.all,
             exclusive: own.exclusive + any.exclusive,
@@ -224,31 +205,19 @@ fn release<K>(entry: Entry<'_, K, Holders>, hold: Hold) {
     }
 }
 
-fn port_of(name: SocketAddr) -> (Family, u16) {
-    (Family::of(name.ip()), name.port())
-}
-
-pub(crate) const fn unspecified(family: Family) -> IpAddr {
-    match family {
-        Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        Family::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    }
-}
-
-pub(crate) const fn loopback(family: Family) -> IpAddr {
-    match family {
-        Family::V4 => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        Family::V6 => IpAddr::V6(Ipv6Addr::LOCALHOST),
-    }
+fn port_of(name: Name) -> (Family, u16) {
+    (name.address.family(), name.port)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddrV6;
+    use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 
     use proptest::prelude::*;
 
     use super::*;
+    use crate::addresses::{Addresses, unspecified};
+    use crate::socket::Family;
 
     /// Few of each kind, so that some are the same, and some differ in one part.
     fn names() -> impl Strategy<Value = SocketAddr> {
@@ -267,33 +236,35 @@ mod tests {
         fn a_name_conflicts_with_those_that_hold_it_or_one_that_includes_it(
             held in prop::collection::vec((names(), any::<[bool; 3]>(), any::<bool>()), 0..20), name in names(), exclusive: bool
         ) {
-            let mut own = Names::default();
+            let (mut own, mut addresses) = (Names::default(), Addresses::new());
             let mut model = Vec::new();
             for (name, [exclusive, listening, bound], released) in held {
                 let hold = Hold { exclusive, listening, bound };
-                own.hold(name, hold);
+                own.hold(addresses.name(name), hold);
                 if released {
-                    own.release(name, hold);
+                    own.release(addresses.name(name), hold);
                 } else {
                     model.push((name, hold));
                 }
             }
             let unspecified = name.ip().is_unspecified();
-            let same_port = |other: SocketAddr| port_of(other) == port_of(name);
+            let same_port = |other: SocketAddr| (Family::of(other.ip()), other.port()) == (Family::of(name.ip()), name.port());
             let expected = model.iter().any(|(other, hold)| {
                 let meets = if unspecified { same_port(*other) } else { includes(*other, name) };
                 meets && (exclusive || hold.exclusive || hold.listening)
             });
-            prop_assert_eq!(own.conflict(name, Hold { exclusive, ..Hold::default() }, None), expected);
+            prop_assert_eq!(own.conflict(addresses.name(name), Hold { exclusive, ..Hold::default() }, None), expected);
         }
 
         #[test]
         fn a_connection_is_found_by_both_of_its_names_and_by_no_others(
             all in prop::collection::vec((names(), names(), any::<bool>()), 0..20), own in names(), remote in names()
         ) {
-            let (mut names, mut model) = (Names::default(), Vec::new());
+            let (mut names, mut model, mut addresses) = (Names::default(), Vec::new(), Addresses::new());
+            let mut both = |own, remote| (addresses.name(own), addresses.name(remote));
             for (number, (own, remote, ends)) in all.into_iter().enumerate() {
                 let socket = Descriptor(slotmap::KeyData::from_ffi(number as u64 | 1 << 32).into());
+                let (own, remote) = both(own, remote);
                 names.connect(own, remote, socket);
                 model.retain(|(names, _)| *names != (own, remote));
                 if ends {
@@ -303,6 +274,7 @@ mod tests {
                     model.push(((own, remote), socket));
                 }
             }
+            let (own, remote) = both(own, remote);
             let expected = model.iter().find(|(names, _)| *names == (own, remote));
             prop_assert_eq!(names.connection(own, remote), expected.map(|(_, socket)| Connection::Socket(*socket)));
         }

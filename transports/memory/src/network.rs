@@ -1,18 +1,19 @@
 //! Hosts, sockets and what travels between them, in virtual time.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use rustc_hash::FxHashMap;
 use sansock::{SocketId, Timestamp};
 use slotmap::{DefaultKey, Key, SlotMap};
 
+use crate::addresses::{Addresses, Name};
 use crate::agenda::Agenda;
 use crate::chance::{Chance, Purpose};
 use crate::config::{Hits, NetworkConfig};
 use crate::links::Path;
 use crate::names::{Names, Rest};
-use crate::pieces::Gathering;
+use crate::pieces::Store;
 use crate::recording::Recording;
 use crate::segment::Arrival;
 use crate::socket::{Owner, Socket, State};
@@ -38,7 +39,9 @@ pub struct Network {
     pub(crate) hits: Hits,
     pub(crate) trace: Trace,
     pub(crate) hosts: Vec<Host>,
-    addresses: FxHashMap<IpAddr, HostId>,
+    /// Whose addresses are whose.
+    owners: FxHashMap<IpAddr, HostId>,
+    pub(crate) addresses: Addresses,
     pub(crate) sockets: SlotMap<DefaultKey, Socket>,
     pub(crate) arrivals: Agenda<Arrival>,
     /// Every segment simply takes the latency of the configuration: nobody has set a link or crashed a host, and nobody records.
@@ -48,7 +51,8 @@ pub struct Network {
     pub(crate) recording: Option<Box<Recording>>,
     /// In earlier recordings.
     pub(crate) segments_recorded: u32,
-    pub(crate) gathering: Gathering,
+    /// What sockets have queued.
+    pub(crate) store: Store,
     changed: VecDeque<Descriptor>,
     /// Sockets that have something to acknowledge. If nothing else is sent at this instant, an acknowledgement is.
     pub(crate) owing: Vec<Descriptor>,
@@ -76,7 +80,7 @@ pub(crate) struct Host {
 #[derive(Clone, Copy, Debug)]
 enum Resting {
     /// Its names, in TIME_WAIT.
-    Names { host: HostId, own: SocketAddr, remote: SocketAddr, rest: Rest },
+    Names { host: HostId, own: Name, remote: Name, rest: Rest },
     /// A socket that waits for its peer's FIN, in FIN_WAIT_2.
     Socket(Descriptor),
 }
@@ -92,14 +96,15 @@ impl Network {
             hits: Hits::default(),
             trace: Trace::new(),
             hosts: Vec::new(),
-            addresses: FxHashMap::default(),
+            owners: FxHashMap::default(),
+            addresses: Addresses::new(),
             sockets: SlotMap::new(),
             arrivals: Agenda::default(),
             calm: config.jitter.is_zero(),
             paths: FxHashMap::default(),
             recording: None,
             segments_recorded: 0,
-            gathering: Gathering::default(),
+            store: Store::new(),
             changed: VecDeque::new(),
             owing: Vec::new(),
             resting: VecDeque::new(),
@@ -112,7 +117,7 @@ impl Network {
         let host = HostId(u32::try_from(self.hosts.len()).unwrap_or(u32::MAX));
         let addresses: Vec<_> = addresses.into_iter().collect();
         for address in &addresses {
-            self.addresses.entry(*address).or_insert(host);
+            self.owners.entry(*address).or_insert(host);
         }
         let (name, key) = (format!("host{}", host.0), u64::from(host.0));
         if let Some(recording) = &mut self.recording {
@@ -195,7 +200,7 @@ impl Network {
 
     /// The host that was given this address.
     pub(crate) fn owner(&self, address: IpAddr) -> Option<HostId> {
-        self.addresses.get(&address).copied()
+        self.owners.get(&address).copied()
     }
 
     /// The host that has this address, seen from `from`.
@@ -221,7 +226,7 @@ impl Network {
     /// From now on, changes of the socket are reported under this name.
     pub(crate) fn watch(&mut self, descriptor: Descriptor, machine: u32, name: SocketId) {
         if let Some(socket) = self.socket_mut(descriptor) {
-            socket.owner = Some(Owner { machine, name });
+            socket.owner = Some(Owner::new(machine, name));
         }
     }
 

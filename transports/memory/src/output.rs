@@ -124,14 +124,14 @@ impl Network {
     /// Sends these bytes, or queues them behind others and for want of a window.
     pub(crate) fn put_out(&mut self, descriptor: Descriptor, data: Bytes) {
         let largest = self.config.segment;
-        let Some(socket) = self.socket_mut(descriptor) else { return };
+        let Some(socket) = self.sockets.get_mut(descriptor.0) else { return };
         let stream = &mut socket.stream;
         let window = stream.limit.saturating_sub(stream.sent);
         if stream.unsent.is_empty() && data.len() <= largest && data.len() as u64 <= window {
             let sequence = stream.take_sequence(data.len());
             return self.transmit_to_peer(descriptor, Segment::Data { sequence, data });
         }
-        stream.unsent.push(data);
+        stream.unsent.push(&mut self.store, data);
         self.flush(descriptor);
         self.is_stuck(descriptor);
     }
@@ -145,11 +145,11 @@ impl Network {
 
     fn next_segment(&mut self, descriptor: Descriptor) -> Option<Segment> {
         let largest = self.config.segment.max(1);
-        let stream = &mut self.socket_mut(descriptor)?.stream;
+        let stream = &mut self.sockets.get_mut(descriptor.0)?.stream;
         let window = usize::try_from(stream.limit.saturating_sub(stream.sent)).unwrap_or(usize::MAX);
         let size = window.min(largest).min(stream.unsent.len());
         if size > 0 {
-            let data = stream.unsent.pop_front(size);
+            let data = stream.unsent.pop_front(&mut self.store, size);
             let sequence = stream.take_sequence(data.len());
             return Some(Segment::Data { sequence, data });
         }
@@ -168,5 +168,5 @@ pub(crate) fn is_to_tell_window(socket: &Socket) -> bool {
     let known = stream.advertised.saturating_sub(stream.received);
     let now = stream.edge().saturating_sub(stream.received);
     let expects_more = matches!(socket.state, State::Established | State::FinWait1 | State::FinWait2);
-    expects_more && known.saturating_mul(2) <= stream.receive_capacity as u64 && now >= known.saturating_mul(2)
+    expects_more && known.saturating_mul(2) <= stream.receive_capacity() as u64 && now >= known.saturating_mul(2)
 }

@@ -1,14 +1,16 @@
 //! The state of one simulated socket.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use sansock::{FaultKind, SocketId, Timestamp};
 
+use crate::addresses::{AddressId, Name};
 use crate::keep_alive::KeepAlive;
-use crate::names::{Hold, unspecified};
+use crate::names::Hold;
 use crate::network::{Descriptor, HostId};
-use crate::pieces::Pieces;
+use crate::pieces::{Pieces, Store};
 use crate::recovery::Recovery;
 
 /// The family of a socket's addresses. A socket of one family never sees the other's addresses: IPv6 sockets are `IPV6_V6ONLY`.
@@ -38,10 +40,10 @@ pub(crate) struct Socket {
     pub(crate) family: Family,
     pub(crate) state: State,
     pub(crate) phase: Phase,
-    pub(crate) local: Option<SocketAddr>,
-    pub(crate) remote: Option<SocketAddr>,
+    pub(crate) local: Option<Name>,
+    pub(crate) remote: Option<Name>,
     /// The local name, as it is counted among the names of the host.
-    pub(crate) hold: Option<(SocketAddr, Hold)>,
+    pub(crate) hold: Option<(Name, Hold)>,
     /// The application asked for this very port: the socket keeps it until it is closed.
     pub(crate) keeps_port: bool,
     /// The application asked for this very address.
@@ -66,6 +68,8 @@ pub(crate) struct Socket {
     pub(crate) changed: bool,
     /// Who is told of changes.
     pub(crate) owner: Option<Owner>,
+    /// The owner's receive that waits. It is here and not with the owner, since nearly every connection has one.
+    pub(crate) receive: Option<Receive>,
     pub(crate) listener: Option<Box<Listener>>,
     pub(crate) stream: Stream,
 }
@@ -111,8 +115,36 @@ pub(crate) enum Phase {
 /// Whose socket it is: a machine of a simulation, and its name there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Owner {
-    pub(crate) machine: u32,
     pub(crate) name: SocketId,
+    /// One more than the machine's number, so that no owner is no larger than one.
+    machine: NonZeroU32,
+}
+
+impl Owner {
+    pub(crate) fn new(machine: u32, name: SocketId) -> Self {
+        Self { name, machine: NonZeroU32::MIN.saturating_add(machine) }
+    }
+
+    pub(crate) const fn machine(self) -> u32 {
+        self.machine.get() - 1
+    }
+}
+
+/// A receive of a socket's owner: what its name has beside that of the socket, and how many bytes it takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Receive {
+    pub(crate) stamp: u8,
+    most: NonZeroU32,
+}
+
+impl Receive {
+    pub(crate) fn new(stamp: u8, most: usize) -> Self {
+        Self { stamp, most: NonZeroU32::new(capacity(most)).unwrap_or(NonZeroU32::MIN) }
+    }
+
+    pub(crate) const fn most(self) -> usize {
+        self.most.get() as usize
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -148,14 +180,14 @@ pub(crate) struct Stream {
     pub(crate) fin: Fin,
     /// A send found no room: somebody waits for it.
     pub(crate) blocked: bool,
-    pub(crate) send_capacity: usize,
+    send_capacity: u32,
     /// What has arrived and was not read.
     pub(crate) incoming: Pieces,
     /// Bytes that have arrived.
     pub(crate) received: u64,
     /// What the peer was told last to be its limit.
     pub(crate) advertised: u64,
-    pub(crate) receive_capacity: usize,
+    receive_capacity: u32,
     /// Something has arrived, or was read, that the peer is to be told of.
     pub(crate) owes: bool,
     /// When the last segment arrives that is on its way to this socket; none overtakes it.
@@ -200,6 +232,7 @@ impl Socket {
             rests: false,
             changed: false,
             owner: None,
+            receive: None,
             listener: None,
             stream,
         }
@@ -207,7 +240,7 @@ impl Socket {
 
     /// Only the port of its name is left.
     pub(crate) fn forget_address(&mut self) {
-        self.local = self.local.map(|local| SocketAddr::new(unspecified(self.family), local.port()));
+        self.local = self.local.map(|local| Name { address: AddressId::unspecified(self.family), port: local.port });
     }
 }
 
@@ -219,17 +252,17 @@ impl Stream {
             parent: None,
             syns: 0,
             retries: 0,
-            unsent: Pieces::default(),
+            unsent: Pieces::EMPTY,
             sent: 0,
             acknowledged: 0,
             limit: 0,
             fin: Fin::None,
             blocked: false,
-            send_capacity: send_capacity.max(1),
-            incoming: Pieces::default(),
+            send_capacity: capacity(send_capacity),
+            incoming: Pieces::EMPTY,
             received: 0,
             advertised: 0,
-            receive_capacity: receive_capacity.max(1),
+            receive_capacity: capacity(receive_capacity),
             owes: false,
             last_arrival: Timestamp::ZERO,
             syn_sent: Timestamp::ZERO,
@@ -240,13 +273,34 @@ impl Stream {
     }
 
     /// As before a first connection. Answers to old SYNs, and old timers, stay recognisable.
-    pub(crate) fn restart(&mut self) {
-        let old = std::mem::replace(self, Self::new(self.send_capacity, self.receive_capacity));
+    pub(crate) fn restart(&mut self, store: &mut Store) {
+        self.clear(store);
+        let old = std::mem::replace(self, Self::new(self.send_capacity(), self.receive_capacity()));
         self.syns = old.syns;
         self.owes = old.owes;
         self.last_arrival = old.last_arrival;
         self.keep_alive = old.keep_alive;
         self.timers = old.timers;
+    }
+
+    /// Nothing is queued any more, in either direction. So it is before it is dropped.
+    pub(crate) fn clear(&mut self, store: &mut Store) {
+        self.unsent.clear(store);
+        self.incoming.clear(store);
+    }
+
+    /// The bytes that the buffers hold: one at least, and less than 4 GiB.
+    pub(crate) fn set_capacities(&mut self, send: Option<usize>, receive: Option<usize>) {
+        self.send_capacity = send.map_or(self.send_capacity, capacity);
+        self.receive_capacity = receive.map_or(self.receive_capacity, capacity);
+    }
+
+    pub(crate) const fn send_capacity(&self) -> usize {
+        self.send_capacity as usize
+    }
+
+    pub(crate) const fn receive_capacity(&self) -> usize {
+        self.receive_capacity as usize
     }
 
     /// Nothing of a connection is there.
@@ -287,7 +341,7 @@ impl Stream {
 
     /// A poll says so when a third of the send buffer is free, as on Linux, so that a writer is not woken for every acknowledgement.
     pub(crate) fn is_writable(&self) -> bool {
-        self.buffered().saturating_mul(3) <= self.send_capacity.saturating_mul(2)
+        self.buffered().saturating_mul(3) <= self.send_capacity().saturating_mul(2)
     }
 
     /// The last byte and the FIN were acknowledged.
@@ -297,7 +351,11 @@ impl Stream {
 
     /// Where the receive buffer ends now.
     pub(crate) fn edge(&self) -> u64 {
-        let free = self.receive_capacity.saturating_sub(self.incoming.len());
+        let free = self.receive_capacity().saturating_sub(self.incoming.len());
         self.received.saturating_add(free as u64)
     }
+}
+
+fn capacity(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX).max(1)
 }

@@ -12,7 +12,7 @@ use sansock::{
 
 use crate::calls::{CallError, Received};
 use crate::network::{Descriptor, HostId, Network};
-use crate::socket::Family;
+use crate::socket::{Family, Receive};
 
 /// The sockets of one machine: simulated ones under the names that the core gives them, and the operations that wait for them.
 ///
@@ -21,7 +21,7 @@ use crate::socket::Family;
 pub struct Sockets {
     host: HostId,
     machine: u32,
-    entries: FxHashMap<SocketId, Entry>,
+    descriptors: Descriptors,
     sends: FxHashMap<SocketId, SendOp>,
     connects: FxHashMap<SocketId, ConnectOp>,
     accepts: FxHashMap<SocketId, VecDeque<AcceptOp>>,
@@ -31,10 +31,39 @@ pub struct Sockets {
     parked: Vec<Op>,
 }
 
-#[derive(Debug)]
-struct Entry {
-    descriptor: Descriptor,
-    recv: Option<RecvOp>,
+/// By slot: a machine names its sockets from one range of slots. Which of a slot's names a socket has, the socket knows.
+#[derive(Debug, Default)]
+struct Descriptors {
+    /// The lowest slot that was used.
+    first: u32,
+    all: VecDeque<Descriptor>,
+}
+
+impl Descriptors {
+    fn get(&self, slot: u32) -> Option<Descriptor> {
+        self.all.get(slot.checked_sub(self.first)? as usize).copied()
+    }
+
+    fn insert(&mut self, slot: u32, descriptor: Descriptor) {
+        if self.all.is_empty() {
+            self.first = slot;
+        }
+        while slot < self.first {
+            self.all.push_front(Descriptor::none());
+            self.first -= 1;
+        }
+        let place = (slot - self.first) as usize;
+        while self.all.len() <= place {
+            self.all.push_back(Descriptor::none());
+        }
+        self.all[place] = descriptor;
+    }
+
+    fn remove(&mut self, slot: u32) {
+        if let Some(place) = slot.checked_sub(self.first).and_then(|place| self.all.get_mut(place as usize)) {
+            *place = Descriptor::none();
+        }
+    }
 }
 
 impl Sockets {
@@ -49,7 +78,7 @@ impl Sockets {
         Self {
             host,
             machine,
-            entries: FxHashMap::default(),
+            descriptors: Descriptors::default(),
             sends: FxHashMap::default(),
             connects: FxHashMap::default(),
             accepts: FxHashMap::default(),
@@ -66,34 +95,35 @@ impl Sockets {
             Op::Send(op) => self.send(network, op),
             Op::Accept(op) => self.accept(network, op),
             Op::Connect(op) => self.connect(network, op),
-            Op::Cancel(op) => self.cancel(op.target()),
+            Op::Cancel(op) => self.cancel(network, op.target()),
             Op::Startup(op) => Some(op.done()),
             Op::Cleanup(op) => Some(op.done()),
             Op::Create(op) => Some(self.create(network, op)),
             Op::Bind(op) => {
-                let bound = self.descriptor(op.socket()).and_then(|socket| network.bind(socket, ip(op.address())?));
+                let bound = self.descriptor(network, op.socket()).and_then(|socket| network.bind(socket, ip(op.address())?));
                 Some(match bound {
                     Ok(local) => op.bound(Some(local.into())),
                     Err(kind) => op.failed(kind.into()),
                 })
             }
             Op::Listen(op) => {
-                let listening = self.descriptor(op.socket()).and_then(|socket| network.listen(socket, op.backlog()));
+                let listening = self.descriptor(network, op.socket()).and_then(|socket| network.listen(socket, op.backlog()));
                 Some(match listening {
                     Ok(local) => op.listening(Some(local.into())),
                     Err(kind) => op.failed(kind.into()),
                 })
             }
             Op::Shutdown(op) => {
-                let shut = self.descriptor(op.socket()).and_then(|socket| network.shutdown(socket, Shutdown::Write));
+                let shut = self.descriptor(network, op.socket()).and_then(|socket| network.shutdown(socket, Shutdown::Write));
                 Some(match shut {
                     Ok(()) => op.done(),
                     Err(kind) => op.failed(kind.into()),
                 })
             }
             Op::Close(op) => {
-                if let Some(entry) = self.entries.remove(&op.socket()) {
-                    network.close(entry.descriptor, op.abortive());
+                if let Ok(descriptor) = self.descriptor(network, op.socket()) {
+                    self.descriptors.remove(op.socket().slot());
+                    network.close(descriptor, op.abortive());
                 }
                 Some(op.done())
             }
@@ -125,7 +155,7 @@ impl Sockets {
 
     /// Somebody on the way resets the connection: both ends are told.
     pub(crate) fn reset(&mut self, network: &mut Network, name: SocketId) {
-        if let Ok(descriptor) = self.descriptor(name) {
+        if let Ok(descriptor) = self.descriptor(network, name) {
             network.reset_on_the_way(descriptor);
         }
     }
@@ -133,14 +163,23 @@ impl Sockets {
     /// Something has changed for this socket: tries again what waits for it.
     pub fn retry(&mut self, network: &mut Network, descriptor: Descriptor, done: impl FnMut(Completion)) {
         if let Some(owner) = network.socket(descriptor).and_then(|socket| socket.owner) {
-            self.retry_named(network, owner.name, done);
+            self.retry_named(network, descriptor, owner.name, done);
         }
     }
 
-    pub(crate) fn retry_named(&mut self, network: &mut Network, name: SocketId, mut done: impl FnMut(Completion)) {
-        let Some(entry) = self.entries.get_mut(&name) else { return };
-        if let Some(op) = entry.recv.take()
-            && let Some(received) = entry.recv(network, &mut self.limits, op)
+    pub(crate) fn retry_named(
+        &mut self,
+        network: &mut Network,
+        descriptor: Descriptor,
+        name: SocketId,
+        mut done: impl FnMut(Completion),
+    ) {
+        // It may be somebody else's.
+        if self.descriptors.get(name.slot()) != Some(descriptor) {
+            return;
+        }
+        if let Some(receive) = network.socket_mut(descriptor).and_then(|socket| socket.receive.take())
+            && let Some(received) = self.receive(network, descriptor, name, receive)
         {
             done(received);
         }
@@ -163,10 +202,8 @@ impl Sockets {
 
     /// The machine is dropped: closes every socket at once, in the order of their names.
     pub fn close_all(&mut self, network: &mut Network) {
-        let mut entries: Vec<_> = self.entries.drain().collect();
-        entries.sort_unstable_by_key(|(name, _)| *name);
-        for (_, entry) in entries {
-            network.close(entry.descriptor, false);
+        for descriptor in std::mem::take(&mut self.descriptors).all {
+            network.close(descriptor, false);
         }
         self.sends.clear();
         self.connects.clear();
@@ -188,7 +225,7 @@ impl Sockets {
     }
 
     fn accept(&mut self, network: &mut Network, op: AcceptOp) -> Option<Completion> {
-        let accepted = self.descriptor(op.listener()).map_err(CallError::from).and_then(|listener| network.accept(listener));
+        let accepted = self.descriptor(network, op.listener()).map_err(CallError::from).and_then(|listener| network.accept(listener));
         match accepted {
             Ok((descriptor, peer)) => {
                 set_options(network, descriptor, op.options());
@@ -209,7 +246,7 @@ impl Sockets {
 
     fn connect(&mut self, network: &mut Network, op: ConnectOp) -> Option<Completion> {
         let result = self
-            .descriptor(op.socket())
+            .descriptor(network, op.socket())
             .and_then(|descriptor| Ok((descriptor, ip(op.address())?)))
             .map_err(CallError::from)
             .and_then(|(descriptor, to)| network.connect(descriptor, to).map(|()| descriptor));
@@ -229,14 +266,36 @@ impl Sockets {
     }
 
     fn recv(&mut self, network: &mut Network, op: RecvOp) -> Option<Completion> {
-        match self.entries.get_mut(&op.socket()) {
-            Some(entry) => entry.recv(network, &mut self.limits, op),
-            None => Some(op.failed(FaultKind::BadDescriptor.into())),
+        match self.descriptor(network, op.socket()) {
+            Ok(descriptor) => self.receive(network, descriptor, op.socket(), Receive::new(op.id().stamp(), op.max())),
+            Err(kind) => Some(op.failed(kind.into())),
         }
     }
 
+    fn receive(
+        &mut self,
+        network: &mut Network,
+        descriptor: Descriptor,
+        name: SocketId,
+        receive: Receive,
+    ) -> Option<Completion> {
+        let id = OpId::new(name, OpKind::Recv, receive.stamp);
+        let most = limit(&self.limits, id).map_or(receive.most(), |most| most.min(receive.most()));
+        let outcome = match network.recv(descriptor, most) {
+            Ok(Received::Data(data)) => Outcome::Data(data),
+            Ok(Received::Eof) => Outcome::Eof,
+            Err(CallError::WouldBlock) => {
+                network.socket_mut(descriptor)?.receive = Some(receive);
+                return None;
+            }
+            Err(error) => Outcome::Failed(fault(error)),
+        };
+        forget_limit(&mut self.limits, id);
+        Some(Completion::from_raw(id, outcome))
+    }
+
     fn send(&mut self, network: &mut Network, op: SendOp) -> Option<Completion> {
-        let sent = self.descriptor(op.socket()).map_err(CallError::from);
+        let sent = self.descriptor(network, op.socket()).map_err(CallError::from);
         let most = limit(&self.limits, op.id()).unwrap_or(usize::MAX);
         let sent = sent.and_then(|descriptor| gather(network, descriptor, op.chunks(), most));
         if sent == Err(CallError::WouldBlock) {
@@ -250,7 +309,7 @@ impl Sockets {
         })
     }
 
-    fn cancel(&mut self, target: OpId) -> Option<Completion> {
+    fn cancel(&mut self, network: &mut Network, target: OpId) -> Option<Completion> {
         let cancelled = Fault::from(FaultKind::Cancelled);
         let name = target.socket();
         forget_limit(&mut self.limits, target);
@@ -262,7 +321,12 @@ impl Sockets {
                 let place = waiting.iter().position(|op| op.id() == target)?;
                 waiting.remove(place).map(|op| op.failed(cancelled))
             }),
-            OpKind::Recv => self.entries.get_mut(&name)?.recv.take_if(|op| op.id() == target).map(|op| op.failed(cancelled)),
+            OpKind::Recv => {
+                let descriptor = self.descriptor(network, name).ok()?;
+                let waiting = &mut network.socket_mut(descriptor)?.receive;
+                waiting.take_if(|receive| receive.stamp == target.stamp())?;
+                Some(Completion::from_raw(target, Outcome::Failed(cancelled)))
+            }
             OpKind::Send if self.sends.get(&name)?.id() == target => self.sends.remove(&name).map(|op| op.failed(cancelled)),
             OpKind::Connect if self.connects.get(&name)?.id() == target => {
                 self.connects.remove(&name).map(|op| op.failed(cancelled))
@@ -273,30 +337,13 @@ impl Sockets {
 
     fn insert(&mut self, network: &mut Network, name: SocketId, descriptor: Descriptor) {
         network.watch(descriptor, self.machine, name);
-        self.entries.insert(name, Entry { descriptor, recv: None });
+        self.descriptors.insert(name.slot(), descriptor);
     }
 
-    fn descriptor(&self, name: SocketId) -> Result<Descriptor, FaultKind> {
-        self.entries.get(&name).map(|entry| entry.descriptor).ok_or(FaultKind::BadDescriptor)
-    }
-}
-
-impl Entry {
-    fn recv(&mut self, network: &mut Network, limits: &mut FxHashMap<OpId, usize>, op: RecvOp) -> Option<Completion> {
-        let most = limit(limits, op.id()).map_or(op.max(), |most| most.min(op.max()));
-        let received = match network.recv(self.descriptor, most) {
-            Err(CallError::WouldBlock) => {
-                self.recv = Some(op);
-                return None;
-            }
-            received => received,
-        };
-        forget_limit(limits, op.id());
-        Some(match received {
-            Ok(Received::Data(data)) => op.data(data),
-            Ok(Received::Eof) => op.eof(),
-            Err(error) => op.failed(fault(error)),
-        })
+    fn descriptor(&self, network: &Network, name: SocketId) -> Result<Descriptor, FaultKind> {
+        let descriptor = self.descriptors.get(name.slot()).ok_or(FaultKind::BadDescriptor)?;
+        let owner = network.socket(descriptor).and_then(|socket| socket.owner);
+        if owner.is_some_and(|owner| owner.name == name) { Ok(descriptor) } else { Err(FaultKind::BadDescriptor) }
     }
 }
 

@@ -31,7 +31,7 @@ impl Network {
             return Ok(0);
         }
         let (host, stream) = (socket.host, &mut socket.stream);
-        let room = stream.send_capacity.saturating_sub(stream.buffered());
+        let room = stream.send_capacity().saturating_sub(stream.buffered());
         if room == 0 {
             stream.blocked = true;
             self.hits.full_buffers += 1;
@@ -77,7 +77,7 @@ impl Network {
         let count = if short { shortness.length(available - 1) } else { available };
         self.hits.short_receives += u64::from(short);
         let Some(socket) = self.sockets.get_mut(descriptor.0) else { return Err(FaultKind::BadDescriptor.into()) };
-        let data = socket.stream.incoming.pop(count, &mut self.gathering);
+        let data = socket.stream.incoming.pop(&mut self.store, count);
         if is_to_tell_window(socket) {
             self.owe(descriptor);
         }

@@ -81,7 +81,8 @@ impl Network {
     fn ends(&self, arrival: &Arrival) -> Option<(SocketAddr, SocketAddr)> {
         let names = |descriptor: Descriptor| {
             let socket = self.socket(descriptor)?;
-            socket.local.zip(socket.remote)
+            let (local, remote) = socket.local.zip(socket.remote)?;
+            Some((self.addresses.address(local), self.addresses.address(remote)))
         };
         names(arrival.from).or_else(|| names(arrival.to).map(|(local, remote)| (remote, local)))
     }

@@ -7,6 +7,7 @@ use sansock::{Completion, Machine, Op, OpId, Outcome, Timestamp};
 use super::{MachineId, Seat, Simulation, Step};
 use crate::config::Hits;
 use crate::faults::InjectionId;
+use crate::network::Descriptor;
 use crate::recording::Happening;
 use crate::scenario;
 use crate::socket::Owner;
@@ -113,15 +114,15 @@ impl<M: Machine> Simulation<M> {
     /// Tries again what waits for sockets for which something has changed.
     #[inline]
     pub(super) fn retry_changed(&mut self) {
-        while let Some((_, owner)) = self.network.next_changed() {
-            self.retry(owner);
+        while let Some((descriptor, owner)) = self.network.next_changed() {
+            self.retry(descriptor, owner);
         }
     }
 
-    fn retry(&mut self, owner: Owner) {
-        let sockets = &mut self.seats[owner.machine as usize].sockets;
+    fn retry(&mut self, descriptor: Descriptor, owner: Owner) {
+        let sockets = &mut self.seats[owner.machine() as usize].sockets;
         let completions = &mut self.completions;
-        sockets.retry_named(&mut self.network, owner.name, |done| completions.push_back((owner.machine, done)));
+        sockets.retry_named(&mut self.network, descriptor, owner.name, |done| completions.push_back((owner.machine(), done)));
     }
 }
 
