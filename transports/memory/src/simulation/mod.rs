@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
+use operations::Operations;
 use sansock::{Completion, Machine, Op, OpId, Output, Timestamp};
 
-use crate::agenda::Agenda;
 use crate::chance::{Chance, Purpose};
 use crate::clock::Clock;
 use crate::config::{Hits, NetworkConfig};
@@ -47,19 +47,28 @@ pub struct Simulation<M: Machine> {
     seats: Vec<Seat<M>>,
     /// Machines whose outputs have not been taken since they were last called.
     called: VecDeque<u32>,
-    /// Completions that are handed in at the next look.
-    completions: VecDeque<(u32, Completion)>,
-    /// Those that chance puts off.
-    late: Agenda<(u32, Completion)>,
-    /// Operations that a fault keeps from starting.
-    parked: Agenda<(u32, OpId)>,
+    operations: Operations,
     deadlines: Deadlines,
-    /// How often each fault has hit.
-    fault_hits: Vec<u64>,
-    /// Outputs and time-outs at one instant, and at which. Time moves on in several places.
-    outputs: u32,
-    outputs_at: Timestamp,
-    outputs_per_instant: u32,
+    outputs: Outputs,
+}
+
+/// Outputs and time-outs at one instant, and at which. Time moves on in several places.
+#[derive(Debug)]
+struct Outputs {
+    count: u32,
+    at: Timestamp,
+    most: u32,
+}
+
+impl Outputs {
+    /// One more thing that should not happen without end at one instant.
+    fn count(&mut self, at: Timestamp, machine: MachineId, operation: Option<OpId>) -> Result<(), Spin> {
+        if self.at != at {
+            (self.count, self.at) = (0, at);
+        }
+        self.count += 1;
+        if self.count > self.most { Err(Spin { machine, at, operation }) } else { Ok(()) }
+    }
 }
 
 /// What [`Simulation::step`] has done.
@@ -141,20 +150,15 @@ impl<M: Machine> Simulation<M> {
             network: Network::new(config, seed),
             seats: Vec::new(),
             called: VecDeque::new(),
-            completions: VecDeque::new(),
-            late: Agenda::default(),
-            parked: Agenda::default(),
+            operations: Operations::default(),
             deadlines: Deadlines::default(),
-            fault_hits: Vec::new(),
-            outputs: 0,
-            outputs_at: Timestamp::ZERO,
-            outputs_per_instant: OUTPUTS_PER_INSTANT,
+            outputs: Outputs { count: 0, at: Timestamp::ZERO, most: OUTPUTS_PER_INSTANT },
         }
     }
 
     /// More outputs and time-outs than this at one instant of virtual time count as a [`Spin`]. Default 1,000,000.
     pub const fn limit_outputs(&mut self, per_instant: u32) {
-        self.outputs_per_instant = per_instant;
+        self.outputs.most = per_instant;
     }
 
     /// The network, to add hosts and to look at.
@@ -275,7 +279,7 @@ impl<M: Machine> Simulation<M> {
             return Ok(Progress::Called(MachineId(machine)));
         }
         let mut next = due.map_or(Timestamp::NEVER, |(deadline, _)| deadline);
-        for other in [self.late.next_time(), self.parked.next_time(), self.network.next_arrival()] {
+        for other in [self.operations.next_time(), self.network.next_arrival()] {
             next = next.min(other.unwrap_or(Timestamp::NEVER));
         }
         if next == Timestamp::NEVER {
@@ -293,41 +297,37 @@ impl<M: Machine> Simulation<M> {
 
     /// One more thing that should not happen without end at one instant.
     pub(crate) fn count_output(&mut self, machine: MachineId, operation: Option<OpId>) -> Result<(), Spin> {
-        let at = self.network.now();
-        if self.outputs_at != at {
-            (self.outputs, self.outputs_at) = (0, at);
-        }
-        self.outputs += 1;
-        if self.outputs > self.outputs_per_instant { Err(Spin { machine, at, operation }) } else { Ok(()) }
+        self.outputs.count(self.network.now(), machine, operation)
     }
 
     /// True if somebody said something.
     fn take_outputs(&mut self, see: &mut impl FnMut(Timestamp, MachineId, Step<'_, M::Event>)) -> Result<bool, Spin> {
-        let now = self.network.now();
+        let Self { network, seats, called, operations, deadlines, outputs } = self;
+        let now = network.now();
         let mut spoke = false;
-        while let Some(number) = self.called.pop_front() {
-            let id = MachineId(number);
-            self.seats[number as usize].called = false;
+        while let Some(number) = called.pop_front() {
+            let (id, seat) = (MachineId(number), &mut seats[number as usize]);
+            seat.called = false;
             let mut operation = None;
             // The output is not moved as a whole: it may be large.
             loop {
-                match self.seats[number as usize].machine.poll() {
+                match seat.machine.poll() {
                     None => break,
                     Some(Output::Event(event)) => {
-                        self.count_output(id, operation)?;
+                        outputs.count(now, id, operation)?;
                         spoke = true;
                         see(now, id, Step::Event(event));
                     }
                     Some(Output::Submit(op)) => {
-                        self.count_output(id, operation)?;
+                        outputs.count(now, id, operation)?;
                         operation = Some(op.id());
                         see(now, id, Step::Submitted(&op));
-                        self.network.trace.note(now, 16, [u64::from(number), op.id().as_u64()], &[]);
-                        self.submit(number, op);
+                        network.trace.note(now, 16, [u64::from(number), op.id().as_u64()], &[]);
+                        operations.submit(network, seat, number, op);
                     }
                 }
             }
-            self.deadlines.set(number, self.seats[number as usize].deadline());
+            deadlines.set(number, seat.deadline());
         }
         self.retry_changed();
         Ok(spoke)

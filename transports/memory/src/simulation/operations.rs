@@ -1,45 +1,71 @@
 //! Operations of machines: how they start, and how their completions are handed in.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use sansock::{Completion, Machine, Op, OpId, Outcome, Timestamp};
 
 use super::{MachineId, Seat, Simulation, Step};
+use crate::agenda::Agenda;
 use crate::config::Hits;
 use crate::faults::InjectionId;
-use crate::network::Descriptor;
+use crate::network::{Descriptor, Network};
 use crate::recording::Happening;
 use crate::scenario;
 use crate::socket::Owner;
 use crate::sockets::fail;
 
-impl<M: Machine> Simulation<M> {
+/// Operations and completions on their way between machines and their sockets.
+#[derive(Debug, Default)]
+pub(super) struct Operations {
+    /// Completions that are handed in at the next look.
+    completions: VecDeque<(u32, Completion)>,
+    /// Those that chance puts off.
+    late: Agenda<(u32, Completion)>,
+    /// Operations that a fault keeps from starting.
+    parked: Agenda<(u32, OpId)>,
+    /// How often each fault has hit.
+    pub(super) fault_hits: Vec<u64>,
+}
+
+impl Operations {
+    /// When something of it happens by itself.
+    pub(super) fn next_time(&self) -> Option<Timestamp> {
+        let [late, parked] = [self.late.next_time(), self.parked.next_time()];
+        late.into_iter().chain(parked).min()
+    }
+
     /// Starts an operation, or does to it what a fault says.
     #[inline]
-    pub(super) fn submit(&mut self, number: u32, op: Op) {
-        let seat = &mut self.seats[number as usize];
+    pub(super) fn submit<M>(&mut self, network: &mut Network, seat: &mut Seat<M>, number: u32, op: Op) {
         if let Some(faults) = &mut seat.faults
             && let Some((fault, outcome)) = faults.outcome_of(&op)
         {
-            return self.submit_faulty(number, op, fault, outcome);
+            return self.submit_faulty(network, seat, number, op, (fault, outcome));
         }
-        if let Some(done) = seat.sockets.submit(&mut self.network, op) {
+        if let Some(done) = seat.sockets.submit(network, op) {
             self.completions.push_back((number, done));
         }
     }
 
     #[cold]
-    fn submit_faulty(&mut self, number: u32, op: Op, fault: InjectionId, outcome: scenario::Outcome) {
-        let seat = &mut self.seats[number as usize];
+    fn submit_faulty<M>(
+        &mut self,
+        network: &mut Network,
+        seat: &mut Seat<M>,
+        number: u32,
+        op: Op,
+        (fault, outcome): (InjectionId, scenario::Outcome),
+    ) {
         self.fault_hits[fault.index()] += 1;
-        self.network.trace.note(self.network.now(), 18, [u64::from(fault.number()), op.id().as_u64()], &[]);
-        if self.network.recording().is_some() {
+        let now = network.now();
+        network.trace.note(now, 18, [u64::from(fault.number()), op.id().as_u64()], &[]);
+        if network.recording().is_some() {
             let (host, text) = (Some(seat.host.index()), format!("{} {outcome}", op.kind().name()));
-            self.network.note(Happening::Fault { host, text });
+            network.note(Happening::Fault { host, text });
         }
-        let now = self.network.now();
         let done = match outcome {
-            scenario::Outcome::Short(most) => seat.sockets.submit_short(&mut self.network, op, most),
+            scenario::Outcome::Short(most) => seat.sockets.submit_short(network, op, most),
             scenario::Outcome::WouldBlock(span) => {
                 self.parked.add(now + span, (number, op.id()));
                 seat.sockets.park(op);
@@ -47,28 +73,37 @@ impl<M: Machine> Simulation<M> {
             }
             scenario::Outcome::Delay(span) => {
                 seat.delayed.push((op.id(), span));
-                seat.sockets.submit(&mut self.network, op)
+                seat.sockets.submit(network, op)
             }
             scenario::Outcome::Error(kind) => Some(fail(op, kind)),
             scenario::Outcome::Reset => {
-                seat.sockets.reset(&mut self.network, op.socket());
-                seat.sockets.submit(&mut self.network, op)
+                seat.sockets.reset(network, op.socket());
+                seat.sockets.submit(network, op)
             }
         };
         self.completions.extend(done.map(|done| (number, done)));
     }
 
+    /// Forgets what is under way for machines that are gone.
+    pub(super) fn retain(&mut self, is_up: impl Fn(u32) -> bool) {
+        self.completions.retain(|(number, _)| is_up(*number));
+        self.late.retain(|(number, _)| is_up(*number));
+        self.parked.retain(|(number, _)| is_up(*number));
+    }
+}
+
+impl<M: Machine> Simulation<M> {
     pub(super) fn deliver_one(&mut self, see: &mut impl FnMut(Timestamp, MachineId, Step<'_, M::Event>)) -> Option<MachineId> {
         let now = self.network.now();
-        if let Some((number, done)) = self.late.take_due(now) {
+        if let Some((number, done)) = self.operations.late.take_due(now) {
             return Some(self.hand_in(number, done, see));
         }
-        while let Some((number, done)) = self.completions.pop_front() {
+        while let Some((number, done)) = self.operations.completions.pop_front() {
             let delay = self.delay_of(number, done.id());
             if delay.is_zero() {
                 return Some(self.hand_in(number, done, see));
             }
-            self.late.add(now + delay, (number, done));
+            self.operations.late.add(now + delay, (number, done));
         }
         None
     }
@@ -105,9 +140,9 @@ impl<M: Machine> Simulation<M> {
     /// Starts the operations that faults have kept from starting until now.
     pub(super) fn retry_parked(&mut self) {
         let now = self.network.now();
-        while let Some((number, id)) = self.parked.take_due(now) {
+        while let Some((number, id)) = self.operations.parked.take_due(now) {
             let done = self.seats[number as usize].sockets.unpark(&mut self.network, id);
-            self.completions.extend(done.map(|done| (number, done)));
+            self.operations.completions.extend(done.map(|done| (number, done)));
         }
     }
 
@@ -121,7 +156,7 @@ impl<M: Machine> Simulation<M> {
 
     fn retry(&mut self, descriptor: Descriptor, owner: Owner) {
         let sockets = &mut self.seats[owner.machine() as usize].sockets;
-        let completions = &mut self.completions;
+        let completions = &mut self.operations.completions;
         sockets.retry_named(&mut self.network, descriptor, owner.name, |done| completions.push_back((owner.machine(), done)));
     }
 }

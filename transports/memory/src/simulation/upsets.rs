@@ -15,8 +15,8 @@ impl<M: Machine> Simulation<M> {
     /// From now on this happens to the machine's operations, unless a fault that was injected before it matches the same operation.
     /// Connections and operations count from the first fault's injection on.
     pub fn inject(&mut self, id: MachineId, fault: Fault) -> InjectionId {
-        let injection = InjectionId::new(self.fault_hits.len());
-        self.fault_hits.push(0);
+        let injection = InjectionId::new(self.operations.fault_hits.len());
+        self.operations.fault_hits.push(0);
         self.seats[id.0 as usize].faults.get_or_insert_default().add(injection, fault);
         injection
     }
@@ -24,7 +24,7 @@ impl<M: Machine> Simulation<M> {
     /// How often an injected fault has hit.
     #[must_use]
     pub fn injected(&self, id: InjectionId) -> u64 {
-        self.fault_hits[id.index()]
+        self.operations.fault_hits[id.index()]
     }
 
     /// No injected fault hits an operation any more. What was put off stays so.
@@ -50,9 +50,7 @@ impl<M: Machine> Simulation<M> {
         let seats = &self.seats;
         let is_up = |number: u32| !seats[number as usize].down;
         self.called.retain(|number| is_up(*number));
-        self.completions.retain(|(number, _)| is_up(*number));
-        self.late.retain(|(number, _)| is_up(*number));
-        self.parked.retain(|(number, _)| is_up(*number));
+        self.operations.retain(is_up);
     }
 
     /// This machine runs in place of that one, which crashed; its host is up again, see [`Network::restart`](crate::Network::restart). Injected faults count
