@@ -39,6 +39,7 @@ struct Entry<T> {
 }
 
 impl<T> Agenda<T> {
+    #[inline]
     pub(crate) fn add(&mut self, at: Timestamp, what: T) {
         let place = self.lasts.iter().position(|last| *last <= at).unwrap_or(HEAP);
         self.add_to(place, at, what);
@@ -49,6 +50,7 @@ impl<T> Agenda<T> {
         self.add_to(HEAP, at, what);
     }
 
+    #[inline]
     fn add_to(&mut self, place: usize, at: Timestamp, what: T) {
         let key = Key::from(at.as_nanos()) << 64 | Key::from(self.added);
         self.added += 1;

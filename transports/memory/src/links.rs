@@ -119,11 +119,17 @@ impl Network {
     }
 
     /// Sends a segment that leaves this host now. False if it is lost.
-    pub(crate) fn launch(&mut self, from: HostId, mut arrival: Arrival) -> bool {
+    #[inline]
+    pub(crate) fn launch(&mut self, from: HostId, arrival: Arrival) -> bool {
         if self.calm {
             self.send_off(self.now + self.config.latency, arrival);
             return true;
         }
+        self.launch_unless_calm(from, arrival)
+    }
+
+    #[inline(never)]
+    fn launch_unless_calm(&mut self, from: HostId, mut arrival: Arrival) -> bool {
         arrival.recorded = self.record_departure(from, &arrival);
         self.forward(from, arrival)
     }
@@ -146,6 +152,7 @@ impl Network {
     }
 
     /// It arrives then, or behind what is on its way to the same socket.
+    #[inline]
     fn send_off(&mut self, at: Timestamp, arrival: Arrival) {
         let mut at = at;
         // A SYN names the client itself: who listens is looked up when it arrives.
