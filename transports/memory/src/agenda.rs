@@ -9,6 +9,17 @@ use sansock::Timestamp;
 const LANES: usize = 3;
 /// Behind the lanes.
 const HEAP: usize = LANES;
+/// A queue or a table that runs empty keeps room for so much. What a large burst took beyond that, such as all clients connecting at one
+/// instant, is given back.
+pub(crate) const ROOM_KEPT: usize = 4096;
+
+/// See [`ROOM_KEPT`].
+#[inline]
+pub(crate) fn give_back<T>(queue: &mut VecDeque<T>) {
+    if queue.capacity() > ROOM_KEPT && queue.is_empty() {
+        queue.shrink_to(ROOM_KEPT);
+    }
+}
 
 /// Things in the order of their times; those of one time in the order in which they were added.
 ///
@@ -88,13 +99,23 @@ impl<T> Agenda<T> {
             let lane = &mut self.lanes[place];
             (lane.pop_front()?, lane.front())
         };
-        self.firsts[place] = next.map_or(NOTHING, |next| next.key);
+        let next = next.map(|next| next.key);
+        self.firsts[place] = next.unwrap_or(NOTHING);
+        if next.is_none() {
+            self.ran_empty(place);
+        }
         self.first = (0..=HEAP).map(|place| (place, self.firsts[place])).min_by_key(|(_, key)| *key)?;
         Some(entry.what)
     }
-}
 
-impl<T> Agenda<T> {
+    #[inline]
+    fn ran_empty(&mut self, place: usize) {
+        match self.lanes.get_mut(place) {
+            Some(lane) => give_back(lane),
+            None => self.heap.shrink_to(ROOM_KEPT),
+        }
+    }
+
     /// Forgets what is not to be kept.
     pub(crate) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
         let mut kept = Self { added: self.added, ..Self::default() };

@@ -131,13 +131,7 @@ impl Network {
     }
 
     /// Makes the listener's end of a connection that is not established yet.
-    fn welcome(
-        &mut self,
-        listener: Descriptor,
-        host: HostId,
-        local: Name,
-        remote: Name,
-    ) -> Descriptor {
+    fn welcome(&mut self, listener: Descriptor, host: HostId, local: Name, remote: Name) -> Descriptor {
         let mut socket = Socket::new(host, local.address.family(), Stream::new(0, 0));
         if let Some(parent) = self.socket(listener) {
             socket.reuse_address = parent.reuse_address;

@@ -8,7 +8,7 @@ use sansock::{SocketId, Timestamp};
 use slotmap::{DefaultKey, Key, SlotMap};
 
 use crate::addresses::{Addresses, Name};
-use crate::agenda::Agenda;
+use crate::agenda::{Agenda, give_back};
 use crate::chance::{Chance, Purpose};
 use crate::config::{Hits, NetworkConfig};
 use crate::links::Path;
@@ -241,6 +241,7 @@ impl Network {
                 }
             }
         }
+        give_back(&mut self.changed);
         None
     }
 

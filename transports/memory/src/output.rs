@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sansock::Timestamp;
 
+use crate::agenda::ROOM_KEPT;
 use crate::network::{Descriptor, HostId, Network};
 use crate::segment::{Arrival, Segment};
 use crate::socket::{Fin, Socket, State};
@@ -77,6 +78,9 @@ impl Network {
             }
         }
         self.owing.clear();
+        if self.owing.capacity() > ROOM_KEPT {
+            self.owing.shrink_to(ROOM_KEPT);
+        }
     }
 
     /// Somebody sent to a socket that is gone, or is another connection's by now.

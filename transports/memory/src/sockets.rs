@@ -10,6 +10,7 @@ use sansock::{
     RefusedOptions, SendOp, SocketId, SocketOptions,
 };
 
+use crate::agenda::ROOM_KEPT;
 use crate::calls::{CallError, Received};
 use crate::network::{Descriptor, HostId, Network};
 use crate::socket::{Family, Receive};
@@ -191,6 +192,9 @@ impl Sockets {
         if !self.connects.is_empty()
             && let Some(op) = self.connects.remove(&name)
         {
+            if self.connects.is_empty() {
+                self.connects.shrink_to(ROOM_KEPT);
+            }
             self.connect(network, op).into_iter().for_each(&mut done);
         }
         if !self.sends.is_empty()
@@ -225,7 +229,8 @@ impl Sockets {
     }
 
     fn accept(&mut self, network: &mut Network, op: AcceptOp) -> Option<Completion> {
-        let accepted = self.descriptor(network, op.listener()).map_err(CallError::from).and_then(|listener| network.accept(listener));
+        let accepted =
+            self.descriptor(network, op.listener()).map_err(CallError::from).and_then(|listener| network.accept(listener));
         match accepted {
             Ok((descriptor, peer)) => {
                 set_options(network, descriptor, op.options());
@@ -272,13 +277,7 @@ impl Sockets {
         }
     }
 
-    fn receive(
-        &mut self,
-        network: &mut Network,
-        descriptor: Descriptor,
-        name: SocketId,
-        receive: Receive,
-    ) -> Option<Completion> {
+    fn receive(&mut self, network: &mut Network, descriptor: Descriptor, name: SocketId, receive: Receive) -> Option<Completion> {
         let id = OpId::new(name, OpKind::Recv, receive.stamp);
         let most = limit(&self.limits, id).map_or(receive.most(), |most| most.min(receive.most()));
         let outcome = match network.recv(descriptor, most) {

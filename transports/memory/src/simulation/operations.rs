@@ -6,7 +6,7 @@ use std::time::Duration;
 use sansock::{Completion, Machine, Op, OpId, Outcome, Timestamp};
 
 use super::{MachineId, Seat, Simulation, Step};
-use crate::agenda::Agenda;
+use crate::agenda::{Agenda, give_back};
 use crate::config::Hits;
 use crate::faults::InjectionId;
 use crate::network::{Descriptor, Network};
@@ -105,6 +105,7 @@ impl<M: Machine> Simulation<M> {
             }
             self.operations.late.add(now + delay, (number, done));
         }
+        give_back(&mut self.operations.completions);
         None
     }
 
