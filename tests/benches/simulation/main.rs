@@ -21,7 +21,7 @@ use bytes::Bytes;
 use rustix::time::{ClockId, clock_gettime};
 use sansock::{
     ClientConfig, Completion, ConnectionConfig, Context, Fault, Handler, Machine, Misuse, Node, NodeEvent, Output, Peer,
-    ServerConfig, SlotRange, SocketId, TimerId, Timestamp, Verdict,
+    ServerConfig, Service, SlotRange, SocketId, TimerId, Timestamp, Verdict,
 };
 use sansock_memory::{HostId, NetworkConfig, Simulation};
 
@@ -260,7 +260,18 @@ fn address(host: u64) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, high, middle, low)), PORT)
 }
 
-type AnyNode = Node<Box<dyn FnMut(&Peer) -> Verdict<Role>>>;
+type AnyNode = Node<Gives>;
+
+/// A service that gives each connection this role.
+struct Gives(Role);
+
+impl Service for Gives {
+    type Handler = Role;
+
+    fn accept(&mut self, _: &Peer) -> Verdict<Role> {
+        Verdict::Accept(self.0.clone())
+    }
+}
 
 fn limits() -> ConnectionConfig {
     ConnectionConfig::default()
@@ -274,7 +285,7 @@ fn serve(node: &mut AnyNode, clients: u64) {
         .and_then(|config| config.max_connections(most))
         .expect("valid")
         .connection(limits());
-    node.serve(Timestamp::ZERO, config, Box::new(|_| Verdict::Accept(Role::Server))).expect("slots enough");
+    node.serve(Timestamp::ZERO, config, Gives(Role::Server)).expect("slots enough");
 }
 
 fn client_of(server: SocketAddr) -> ClientConfig {
@@ -282,7 +293,7 @@ fn client_of(server: SocketAddr) -> ClientConfig {
 }
 
 fn dial(node: &mut AnyNode, now: Timestamp, config: ClientConfig, role: Role) {
-    node.connect(now, config, Box::new(move |_| Verdict::Accept(role.clone()))).expect("slots enough");
+    node.connect(now, config, Gives(role)).expect("slots enough");
 }
 
 /// What a host runs.

@@ -35,6 +35,8 @@ pub(crate) struct Agenda<T> {
     firsts: [Key; LANES + 1],
     /// Where the first thing of all is, and its key.
     first: (usize, Key),
+    /// The key of the first thing that is elsewhere.
+    second: Key,
     added: u64,
 }
 
@@ -68,7 +70,12 @@ impl<T> Agenda<T> {
         if key < self.firsts[place] {
             self.firsts[place] = key;
             if key < self.first.1 {
+                if place != self.first.0 {
+                    self.second = self.first.1;
+                }
                 self.first = (place, key);
+            } else {
+                self.second = self.second.min(key);
             }
         }
         if place == HEAP {
@@ -88,7 +95,8 @@ impl<T> Agenda<T> {
     /// Takes the first thing, if it is due.
     #[inline]
     pub(crate) fn take_due(&mut self, now: Timestamp) -> Option<T> {
-        if self.next_time()? > now { None } else { self.take_first() }
+        // Nothing is never due, except at the end of all time.
+        if time(self.first.1) > now { None } else { self.take_first() }
     }
 
     fn take_first(&mut self) -> Option<T> {
@@ -104,8 +112,18 @@ impl<T> Agenda<T> {
         if next.is_none() {
             self.ran_empty(place);
         }
-        self.first = (0..=HEAP).map(|place| (place, self.firsts[place])).min_by_key(|(_, key)| *key)?;
+        self.first = (place, self.firsts[place]);
+        if self.second < self.first.1 {
+            self.find_first();
+        }
         Some(entry.what)
+    }
+
+    fn find_first(&mut self) {
+        let mut places = std::array::from_fn::<_, { HEAP + 1 }, _>(|place| (self.firsts[place], place));
+        places.sort_unstable();
+        let [(key, place), (second, _), ..] = places;
+        (self.first, self.second) = ((place, key), second);
     }
 
     #[inline]
@@ -142,6 +160,7 @@ impl<T> Default for Agenda<T> {
             heap: BinaryHeap::new(),
             firsts: [NOTHING; LANES + 1],
             first: (0, NOTHING),
+            second: NOTHING,
             added: 0,
         }
     }

@@ -31,8 +31,10 @@ pub(super) struct Operations {
 impl Operations {
     /// When something of it happens by itself.
     pub(super) fn next_time(&self) -> Option<Timestamp> {
-        let [late, parked] = [self.late.next_time(), self.parked.next_time()];
-        late.into_iter().chain(parked).min()
+        match (self.late.next_time(), self.parked.next_time()) {
+            (Some(late), Some(parked)) => Some(late.min(parked)),
+            (late, parked) => late.or(parked),
+        }
     }
 
     /// Starts an operation, or does to it what a fault says.
