@@ -11,7 +11,7 @@ const LANES: usize = 3;
 const HEAP: usize = LANES;
 /// A queue or a table that runs empty keeps room for so much. What a large burst took beyond that, such as all clients connecting at one
 /// instant, is given back.
-pub(crate) const ROOM_KEPT: usize = 4096;
+pub(crate) const ROOM_KEPT: usize = 1024;
 
 /// See [`ROOM_KEPT`].
 #[inline]

@@ -7,7 +7,7 @@ use sansock::FaultKind;
 use crate::names::{Connection, Hold};
 use crate::network::{Descriptor, Network};
 use crate::segment::Segment;
-use crate::socket::{Fin, Phase, State};
+use crate::socket::{Fin, Holder, Phase, State};
 
 impl Network {
     /// Shuts down a direction, or both. Sending: the FIN follows what is queued. Receiving: what has arrived can still be read, then comes
@@ -54,7 +54,7 @@ impl Network {
         let host = socket.host;
         (socket.open, socket.orphan) = (false, true);
         (socket.receive_shut, socket.send_shut) = (true, true);
-        (socket.owner, socket.receive) = (None, None);
+        (socket.holder, socket.receive) = (Holder::Nobody, None);
         socket.rests = socket.state == State::FinWait2;
         let (state, unread) = (socket.state, !socket.stream.incoming.is_empty());
         match state {

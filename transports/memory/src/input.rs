@@ -9,7 +9,7 @@ use crate::network::{Descriptor, HostId, Network};
 use crate::output::Route;
 use crate::recovery::is_reassured;
 use crate::segment::{Arrival, Segment};
-use crate::socket::{Socket, State, Stream};
+use crate::socket::{Holder, Socket, State, Stream};
 
 impl Network {
     pub(crate) fn arrive(&mut self, arrival: Arrival) {
@@ -145,7 +145,7 @@ impl Network {
         socket.phase = crate::socket::Phase::Connected;
         (socket.local, socket.remote) = (Some(local), Some(remote));
         socket.hold = Some((local, hold));
-        socket.stream.parent = Some(listener);
+        socket.holder = Holder::Listener(listener);
         let server = Descriptor(self.sockets.insert(socket));
         let names = self.names(host);
         names.hold(local, hold);
@@ -183,7 +183,7 @@ impl Network {
                 let both = socket.state == State::SynReceived;
                 socket.state = State::Established;
                 socket.stream.peer = Some(peer);
-                socket.stream.limit = limit;
+                socket.stream.raise_limit(limit);
                 self.changes(client);
                 self.transmit_to_peer(client, Segment::Ack);
                 self.keep_watch(client);
@@ -210,7 +210,7 @@ impl Network {
         let stream = &mut socket.stream;
         let reassured = is_reassured(stream, acknowledged, limit);
         stream.acknowledged = stream.acknowledged.max(acknowledged);
-        stream.limit = stream.limit.max(limit);
+        stream.raise_limit(limit);
         let writable = stream.blocked && stream.is_writable();
         if writable {
             stream.blocked = false;
@@ -236,7 +236,8 @@ impl Network {
     fn establish(&mut self, server: Descriptor) {
         let Some(socket) = self.socket_mut(server) else { return };
         socket.state = State::Established;
-        let Some(parent) = socket.stream.parent.take() else { return };
+        let Some(parent) = socket.parent() else { return };
+        socket.holder = Holder::Nobody;
         if let Some(listener) = self.socket_mut(parent).and_then(|socket| socket.listener.as_mut()) {
             if let Some(place) = listener.pending.iter().position(|pending| *pending == server) {
                 listener.pending.remove(place);
@@ -266,8 +267,7 @@ impl Network {
             self.transmit_to_peer(to, Segment::Reset);
             return self.fail(to, FaultKind::ConnectionReset);
         }
-        socket.stream.received += data.len() as u64;
-        socket.stream.incoming.push(&mut self.store, data);
+        socket.stream.take_arrived(&mut self.store, data);
         self.changes(to);
         self.owe(to);
     }
@@ -301,14 +301,14 @@ impl Network {
     pub(crate) fn reset(&mut self, descriptor: Descriptor) {
         match self.socket(descriptor) {
             // Nobody has seen it yet.
-            Some(socket) if socket.stream.parent.is_some() => self.forget_pending(descriptor),
+            Some(socket) if socket.parent().is_some() => self.forget_pending(descriptor),
             Some(socket) if socket.state == State::CloseWait => self.fail(descriptor, FaultKind::BrokenPipe),
             _ => self.fail(descriptor, FaultKind::ConnectionReset),
         }
     }
 
     pub(crate) fn forget_pending(&mut self, server: Descriptor) {
-        let parent = self.socket(server).and_then(|socket| socket.stream.parent);
+        let parent = self.socket(server).and_then(|socket| socket.parent());
         if let Some(listener) = parent.and_then(|parent| self.socket_mut(parent)).and_then(|socket| socket.listener.as_mut()) {
             listener.pending.retain(|pending| *pending != server);
         }
@@ -318,5 +318,5 @@ impl Network {
 
 /// It has sent a SYN that nobody has answered.
 fn is_opening(socket: &Socket) -> bool {
-    socket.state == State::SynSent || (socket.state == State::SynReceived && socket.stream.parent.is_none())
+    socket.state == State::SynSent || (socket.state == State::SynReceived && socket.parent().is_none())
 }

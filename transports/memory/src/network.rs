@@ -16,7 +16,7 @@ use crate::names::{Names, Rest};
 use crate::pieces::Store;
 use crate::recording::Recording;
 use crate::segment::Arrival;
-use crate::socket::{Owner, Socket, State};
+use crate::socket::{Holder, Owner, Socket, State};
 use crate::trace::Trace;
 
 /// A host of a network.
@@ -226,7 +226,7 @@ impl Network {
     /// From now on, changes of the socket are reported under this name.
     pub(crate) fn watch(&mut self, descriptor: Descriptor, machine: u32, name: SocketId) {
         if let Some(socket) = self.socket_mut(descriptor) {
-            socket.owner = Some(Owner::new(machine, name));
+            socket.holder = Holder::Machine(machine, name);
         }
     }
 
@@ -236,7 +236,7 @@ impl Network {
         while let Some(descriptor) = self.changed.pop_front() {
             if let Some(socket) = self.socket_mut(descriptor) {
                 socket.changed = false;
-                if let Some(owner) = socket.owner {
+                if let Some(owner) = socket.owner() {
                     return Some((descriptor, owner));
                 }
             }
@@ -248,7 +248,7 @@ impl Network {
     /// A call on the socket may now do something that it could not do before.
     pub(crate) fn changes(&mut self, descriptor: Descriptor) {
         if let Some(socket) = self.sockets.get_mut(descriptor.0)
-            && socket.owner.is_some()
+            && socket.owner().is_some()
             && !std::mem::replace(&mut socket.changed, true)
         {
             self.changed.push_back(descriptor);

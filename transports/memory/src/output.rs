@@ -46,8 +46,7 @@ impl Network {
         let Some(socket) = self.socket_mut(from) else { return false };
         let stream = &mut socket.stream;
         stream.owes = false;
-        stream.advertised = stream.edge().max(stream.advertised);
-        let window = u32::try_from(stream.advertised.saturating_sub(stream.received)).unwrap_or(u32::MAX);
+        let window = stream.promise();
         let acknowledged = stream.received + u64::from(socket.finished);
         let (here, there) = (socket.host, stream.there);
         let Some(to) = stream.peer else { return false };
@@ -130,8 +129,7 @@ impl Network {
         let largest = self.config.segment;
         let Some(socket) = self.sockets.get_mut(descriptor.0) else { return };
         let stream = &mut socket.stream;
-        let window = stream.limit.saturating_sub(stream.sent);
-        if stream.unsent.is_empty() && data.len() <= largest && data.len() as u64 <= window {
+        if stream.unsent.is_empty() && data.len() <= largest.min(stream.window as usize) {
             let sequence = stream.take_sequence(data.len());
             return self.transmit_to_peer(descriptor, Segment::Data { sequence, data });
         }
@@ -150,8 +148,7 @@ impl Network {
     fn next_segment(&mut self, descriptor: Descriptor) -> Option<Segment> {
         let largest = self.config.segment.max(1);
         let stream = &mut self.sockets.get_mut(descriptor.0)?.stream;
-        let window = usize::try_from(stream.limit.saturating_sub(stream.sent)).unwrap_or(usize::MAX);
-        let size = window.min(largest).min(stream.unsent.len());
+        let size = largest.min(stream.window as usize).min(stream.unsent.len());
         if size > 0 {
             let data = stream.unsent.pop_front(&mut self.store, size);
             let sequence = stream.take_sequence(data.len());
@@ -169,8 +166,7 @@ impl Network {
 /// silly windows.
 pub(crate) fn is_to_tell_window(socket: &Socket) -> bool {
     let stream = &socket.stream;
-    let known = stream.advertised.saturating_sub(stream.received);
-    let now = stream.edge().saturating_sub(stream.received);
+    let [known, now] = [stream.promised, stream.free()].map(u64::from);
     let expects_more = matches!(socket.state, State::Established | State::FinWait1 | State::FinWait2);
     expects_more && known.saturating_mul(2) <= stream.receive_capacity() as u64 && now >= known.saturating_mul(2)
 }

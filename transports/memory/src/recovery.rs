@@ -175,7 +175,7 @@ impl Network {
     /// Nothing was acknowledged for so long that the connection is given up. The peer is not told.
     fn give_up(&mut self, descriptor: Descriptor) {
         self.hits.connections_timed_out += 1;
-        if self.socket(descriptor).is_some_and(|socket| socket.stream.parent.is_some()) {
+        if self.socket(descriptor).is_some_and(|socket| socket.parent().is_some()) {
             return self.forget_pending(descriptor);
         }
         self.fail(descriptor, FaultKind::TimedOut);
@@ -223,7 +223,7 @@ impl Recovery {
 
 /// Nothing is needed now. Something may be when there is more to send.
 fn rest(stream: &mut Stream) {
-    let limit = stream.limit;
+    let limit = stream.limit();
     stream.recovery = stream.recovery.take().filter(|recovery| recovery.silent || limit < recovery.missed.1);
     if let Some(recovery) = &mut stream.recovery {
         recovery.retries = 0;
@@ -237,7 +237,7 @@ fn comes_before(one: &Segment, other: &Segment) -> bool {
 
 /// True if the socket has lost something, and hears now that something has arrived, or that there is more room.
 pub(crate) fn is_reassured(stream: &Stream, acknowledged: u64, limit: u64) -> bool {
-    stream.recovery.is_some() && (acknowledged > stream.acknowledged || limit > stream.limit)
+    stream.recovery.is_some() && (acknowledged > stream.acknowledged || limit > stream.limit())
 }
 
 /// True if the socket waits for something that was lost.
@@ -252,7 +252,7 @@ fn needs_recovery(socket: &Socket) -> bool {
         _ => {
             !recovery.waiting.is_empty()
                 || stream.acknowledged < recovery.missed.0
-                || (unsent && stream.limit < recovery.missed.1)
+                || (unsent && stream.limit() < recovery.missed.1)
                 || (recovery.silent && (unsent || unacknowledged))
         }
     }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
+use bytes::Bytes;
 use sansock::{FaultKind, SocketId, Timestamp};
 
 use crate::addresses::{AddressId, Name};
@@ -66,8 +67,7 @@ pub(crate) struct Socket {
     pub(crate) rests: bool,
     /// It is among the sockets for which something has changed.
     pub(crate) changed: bool,
-    /// Who is told of changes.
-    pub(crate) owner: Option<Owner>,
+    pub(crate) holder: Holder,
     /// The owner's receive that waits. It is here and not with the owner, since nearly every connection has one.
     pub(crate) receive: Option<Receive>,
     pub(crate) listener: Option<Box<Listener>>,
@@ -112,22 +112,21 @@ pub(crate) enum Phase {
     Disconnecting,
 }
 
-/// Whose socket it is: a machine of a simulation, and its name there.
+/// Who has a socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Owner {
-    pub(crate) name: SocketId,
-    /// One more than the machine's number, so that no owner is no larger than one.
-    machine: NonZeroU32,
+pub(crate) enum Holder {
+    Nobody,
+    /// The listener that waits for the client's answer.
+    Listener(Descriptor),
+    /// A machine of a simulation, under this name.
+    Machine(u32, SocketId),
 }
 
-impl Owner {
-    pub(crate) fn new(machine: u32, name: SocketId) -> Self {
-        Self { name, machine: NonZeroU32::MIN.saturating_add(machine) }
-    }
-
-    pub(crate) const fn machine(self) -> u32 {
-        self.machine.get() - 1
-    }
+/// A machine of a simulation, and the name that a socket has there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Owner {
+    pub(crate) machine: u32,
+    pub(crate) name: SocketId,
 }
 
 /// A receive of a socket's owner: what its name has beside that of the socket, and how many bytes it takes.
@@ -163,8 +162,6 @@ pub(crate) struct Stream {
     pub(crate) peer: Option<Descriptor>,
     /// The host that it is on.
     pub(crate) there: HostId,
-    /// The listener that waits for the client's answer.
-    pub(crate) parent: Option<Descriptor>,
     /// How many SYNs the socket has ever sent: tells an answer to the last one from others.
     pub(crate) syns: u32,
     /// How many of them were sent again for the present connect.
@@ -175,8 +172,8 @@ pub(crate) struct Stream {
     pub(crate) sent: u64,
     /// Bytes that the peer's system has.
     pub(crate) acknowledged: u64,
-    /// The peer's system takes bytes up to here.
-    pub(crate) limit: u64,
+    /// The peer's system takes so many more bytes than were sent.
+    pub(crate) window: u32,
     pub(crate) fin: Fin,
     /// A send found no room: somebody waits for it.
     pub(crate) blocked: bool,
@@ -185,8 +182,8 @@ pub(crate) struct Stream {
     pub(crate) incoming: Pieces,
     /// Bytes that have arrived.
     pub(crate) received: u64,
-    /// What the peer was told last to be its limit.
-    pub(crate) advertised: u64,
+    /// So many more bytes the peer may send, by what it was told last.
+    pub(crate) promised: u32,
     receive_capacity: u32,
     /// Something has arrived, or was read, that the peer is to be told of.
     pub(crate) owes: bool,
@@ -231,10 +228,26 @@ impl Socket {
             orphan: false,
             rests: false,
             changed: false,
-            owner: None,
+            holder: Holder::Nobody,
             receive: None,
             listener: None,
             stream,
+        }
+    }
+
+    /// Who is told of changes.
+    pub(crate) const fn owner(&self) -> Option<Owner> {
+        match self.holder {
+            Holder::Machine(machine, name) => Some(Owner { machine, name }),
+            Holder::Nobody | Holder::Listener(_) => None,
+        }
+    }
+
+    /// The listener that waits for the client's answer.
+    pub(crate) const fn parent(&self) -> Option<Descriptor> {
+        match self.holder {
+            Holder::Listener(parent) => Some(parent),
+            Holder::Nobody | Holder::Machine(..) => None,
         }
     }
 
@@ -249,19 +262,18 @@ impl Stream {
         Self {
             peer: None,
             there: HostId(0),
-            parent: None,
             syns: 0,
             retries: 0,
             unsent: Pieces::EMPTY,
             sent: 0,
             acknowledged: 0,
-            limit: 0,
+            window: 0,
             fin: Fin::None,
             blocked: false,
             send_capacity: capacity(send_capacity),
             incoming: Pieces::EMPTY,
             received: 0,
-            advertised: 0,
+            promised: 0,
             receive_capacity: capacity(receive_capacity),
             owes: false,
             last_arrival: Timestamp::ZERO,
@@ -306,10 +318,9 @@ impl Stream {
     /// Nothing of a connection is there.
     pub(crate) fn is_new(&self) -> bool {
         self.peer.is_none()
-            && self.parent.is_none()
             && (self.retries, self.blocked, self.fin) == (0, false, Fin::None)
-            && (self.sent, self.acknowledged, self.limit) == (0, 0, 0)
-            && (self.received, self.advertised) == (0, 0)
+            && (self.sent, self.acknowledged, self.window) == (0, 0, 0)
+            && (self.received, self.promised) == (0, 0)
             && self.unsent.is_empty()
             && self.incoming.is_empty()
             && self.recovery.is_none()
@@ -321,11 +332,36 @@ impl Stream {
         self.timers
     }
 
-    /// So many more bytes are put into a segment: where in the stream they begin, modulo 2^32.
+    /// So many more bytes, for which there is a window, are put into a segment: where in the stream they begin, modulo 2^32.
     pub(crate) const fn take_sequence(&mut self, size: usize) -> u32 {
         let sequence = self.sent as u32;
         self.sent += size as u64;
+        self.window -= size as u32;
         sequence
+    }
+
+    /// The peer's system takes bytes up to here.
+    pub(crate) const fn limit(&self) -> u64 {
+        self.sent + self.window as u64
+    }
+
+    /// The peer's system takes bytes up to here, if it did not say more before.
+    pub(crate) fn raise_limit(&mut self, limit: u64) {
+        let window = u32::try_from(limit.saturating_sub(self.sent)).unwrap_or(u32::MAX);
+        self.window = self.window.max(window);
+    }
+
+    /// Bytes have arrived.
+    pub(crate) fn take_arrived(&mut self, store: &mut Store, data: Bytes) {
+        self.received += data.len() as u64;
+        self.promised = self.promised.saturating_sub(u32::try_from(data.len()).unwrap_or(u32::MAX));
+        self.incoming.push(store, data);
+    }
+
+    /// What the peer is told now: so many more bytes it may send, which is never less than it was told before.
+    pub(crate) fn promise(&mut self) -> u32 {
+        self.promised = self.promised.max(self.free());
+        self.promised
     }
 
     /// Bytes in the send buffer: queued, or sent and not acknowledged.
@@ -349,10 +385,9 @@ impl Stream {
         self.fin == Fin::Sent && self.acknowledged > self.sent
     }
 
-    /// Where the receive buffer ends now.
-    pub(crate) fn edge(&self) -> u64 {
-        let free = self.receive_capacity().saturating_sub(self.incoming.len());
-        self.received.saturating_add(free as u64)
+    /// Bytes for which there is room in the receive buffer.
+    pub(crate) fn free(&self) -> u32 {
+        self.receive_capacity.saturating_sub(u32::try_from(self.incoming.len()).unwrap_or(u32::MAX))
     }
 }
 

@@ -163,7 +163,7 @@ impl Sockets {
 
     /// Something has changed for this socket: tries again what waits for it.
     pub fn retry(&mut self, network: &mut Network, descriptor: Descriptor, done: impl FnMut(Completion)) {
-        if let Some(owner) = network.socket(descriptor).and_then(|socket| socket.owner) {
+        if let Some(owner) = network.socket(descriptor).and_then(|socket| socket.owner()) {
             self.retry_named(network, descriptor, owner.name, done);
         }
     }
@@ -341,7 +341,7 @@ impl Sockets {
 
     fn descriptor(&self, network: &Network, name: SocketId) -> Result<Descriptor, FaultKind> {
         let descriptor = self.descriptors.get(name.slot()).ok_or(FaultKind::BadDescriptor)?;
-        let owner = network.socket(descriptor).and_then(|socket| socket.owner);
+        let owner = network.socket(descriptor).and_then(|socket| socket.owner());
         if owner.is_some_and(|owner| owner.name == name) { Ok(descriptor) } else { Err(FaultKind::BadDescriptor) }
     }
 }

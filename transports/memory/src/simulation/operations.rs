@@ -158,9 +158,9 @@ impl<M: Machine> Simulation<M> {
     }
 
     fn retry(&mut self, descriptor: Descriptor, owner: Owner) {
-        let sockets = &mut self.seats[owner.machine() as usize].sockets;
+        let sockets = &mut self.seats[owner.machine as usize].sockets;
         let completions = &mut self.operations.completions;
-        sockets.retry_named(&mut self.network, descriptor, owner.name, |done| completions.push_back((owner.machine(), done)));
+        sockets.retry_named(&mut self.network, descriptor, owner.name, |done| completions.push_back((owner.machine, done)));
     }
 }
 
