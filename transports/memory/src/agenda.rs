@@ -190,7 +190,28 @@ impl<T> PartialEq for Entry<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl<T> Agenda<T> {
+        fn room(&self) -> usize {
+            self.lanes.iter().map(VecDeque::capacity).max().unwrap_or(0).max(self.heap.capacity())
+        }
+    }
+
     use proptest::prelude::*;
+
+    #[test]
+    fn what_a_burst_took_is_given_back_when_it_is_over() {
+        let mut agenda = Agenda::default();
+        for apart in [false, true] {
+            let add = if apart { Agenda::add_apart } else { Agenda::add };
+            for number in 0..10 * ROOM_KEPT {
+                add(&mut agenda, Timestamp::ZERO, number);
+            }
+            assert!(agenda.room() > ROOM_KEPT);
+            while agenda.take_due(Timestamp::ZERO).is_some() {}
+            assert!(agenda.room() <= ROOM_KEPT);
+        }
+    }
 
     proptest! {
         #[test]

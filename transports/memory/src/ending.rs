@@ -218,3 +218,72 @@ impl Network {
         self.names(host).hold(local, new);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use sansock::Timestamp;
+
+    use crate::{CallError, Descriptor, Family, HostId, Network, NetworkConfig};
+
+    const PORT: u16 = 7;
+
+    /// Two hosts; a client of the first has connected to the second, and each end has both unread bytes and bytes that are not sent yet.
+    fn filled() -> (Network, [HostId; 2], [Descriptor; 2]) {
+        let config = NetworkConfig { send_buffer: 100, receive_buffer: 100, segment: 10, ..NetworkConfig::default() };
+        let mut network = Network::new(config, 1);
+        let hosts = [1, 2].map(|last| network.add_host([[10, 0, 0, last].into()]));
+        let address = SocketAddr::from(([10, 0, 0, 2], PORT));
+        let listener = network.create(hosts[1], Family::V4).unwrap();
+        network.bind(listener, address).unwrap();
+        network.listen(listener, 1).unwrap();
+        let client = network.create(hosts[0], Family::V4).unwrap();
+        assert_eq!(network.connect(client, address), Err(CallError::WouldBlock));
+        pass(&mut network);
+        network.connect(client, address).unwrap();
+        let (server, _) = network.accept(listener).unwrap();
+        network.close(listener, false);
+        for end in [client, server] {
+            for _ in 0..2 {
+                assert_eq!(network.send(end, &Bytes::from_static(&[7; 100])), Ok(100));
+                pass(&mut network);
+            }
+            let stream = &network.socket(end).unwrap().stream;
+            assert!(!stream.unsent.is_empty());
+        }
+        assert!(network.store.used() > 2);
+        (network, hosts, [client, server])
+    }
+
+    fn pass(network: &mut Network) {
+        let until = network.now() + Duration::from_secs(1);
+        network.advance(until);
+    }
+
+    #[test]
+    fn whatever_ends_a_connection_nothing_that_it_had_queued_stays() {
+        type End = fn(&mut Network, [HostId; 2], [Descriptor; 2]);
+        let ways: [(&str, End); 5] = [
+            ("closed with unread bytes", |network, _, [client, _]| network.close(client, false)),
+            ("closed abortively", |network, _, [client, _]| network.close(client, true)),
+            ("reset on the way", |network, _, [client, _]| network.reset_on_the_way(client)),
+            ("crashed", |network, [host, _], _| network.crash(host)),
+            ("given up by a shutdown and connected anew", |network, _, [client, _]| network.disconnect(client)),
+        ];
+        for (way, end) in ways {
+            let (mut network, hosts, ends) = filled();
+            end(&mut network, hosts, ends);
+            // A peer that nobody tells finds out after a quarter of an hour.
+            network.advance(Timestamp::from_secs(2000));
+            for descriptor in ends {
+                network.close(descriptor, false);
+            }
+            network.advance(Timestamp::from_secs(4000));
+            assert!(network.sockets.is_empty(), "{way}");
+            assert_eq!(network.store.used(), 0, "{way}");
+        }
+    }
+}

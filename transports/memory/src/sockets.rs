@@ -416,3 +416,25 @@ fn ip(address: Address) -> Result<SocketAddr, FaultKind> {
         _ => Err(FaultKind::Unsupported),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_is_found_by_its_slot_wherever_the_first_one_was() {
+        let of = |number: u64| Descriptor(slotmap::KeyData::from_ffi(number | 1 << 32).into());
+        let mut descriptors = Descriptors::default();
+        for slot in [500, 503, 499, 7, 1_048_575] {
+            descriptors.insert(slot, of(u64::from(slot)));
+        }
+        descriptors.remove(503);
+        descriptors.remove(3);
+        for slot in [500, 499, 7, 1_048_575] {
+            assert_eq!(descriptors.get(slot), Some(of(u64::from(slot))), "{slot}");
+        }
+        for slot in [0, 501, 503] {
+            assert!(descriptors.get(slot).is_none_or(|descriptor| descriptor == Descriptor::none()), "{slot}");
+        }
+    }
+}
