@@ -96,6 +96,16 @@ fn delay() {
     assert_eq!(simulation.injected(injection), 1);
 }
 
+/// What was put off came about earlier than what comes about when it is handed in.
+#[test]
+fn delay_to_when_something_else_completes() {
+    let (mut simulation, _, client) = simulation(&Shared::default(), 1);
+    simulation.inject(client, fault(OpKind::Connect, 1, Outcome::Delay(Duration::from_millis(1))));
+    let seen = completions(&mut simulation, 1_000);
+    let then: Vec<_> = seen.iter().filter(|line| line.starts_with("3 ") && line.ends_with("connected")).collect();
+    assert_eq!(then, ["3 1 connect connected", "3 0 accept connected"]);
+}
+
 #[test]
 fn error() {
     for (operation, name) in [(OpKind::Recv, "recv"), (OpKind::Send, "send")] {
