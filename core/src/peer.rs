@@ -75,4 +75,11 @@ mod tests {
         }
         assert!(size_of::<KeptPeer>() * 3 <= size_of::<Peer>());
     }
+
+    #[test]
+    fn between_ipv4_addresses_it_takes_no_memory_of_its_own() {
+        let end = Some(Address::Ip(([10, 0, 0, 1], 80).into()));
+        let peer = Peer { address: end, local: end, origin: Origin::Dialled { address: 1 } };
+        assert!(matches!(KeptPeer::new(&peer).0, Kept::Short { .. }));
+    }
 }
