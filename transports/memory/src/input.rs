@@ -37,12 +37,18 @@ impl Network {
             _ if !self.is_connection(to, from) => self.reject(host, to, from),
             Segment::Ack => self.on_ack(to, acknowledged, limit),
             Segment::Data { sequence, data } => {
+                let is_next = self.is_next(to, from, sequence);
                 self.on_ack(to, acknowledged, limit);
-                self.on_data(to, sequence, data);
+                if is_next {
+                    self.on_data(to, data);
+                }
             }
-            Segment::Fin { .. } => {
+            Segment::Fin { sequence } => {
+                let is_next = self.is_next(to, from, sequence);
                 self.on_ack(to, acknowledged, limit);
-                self.on_fin(to);
+                if is_next {
+                    self.on_fin(to);
+                }
             }
             Segment::Probe => {
                 self.on_ack(to, acknowledged, limit);
@@ -56,6 +62,14 @@ impl Network {
         self.socket(to).is_some_and(|socket| {
             socket.stream.peer == Some(from) && !matches!(socket.state, State::Closed | State::Listen | State::SynSent)
         })
+    }
+
+    /// True if the segment goes on where its stream has got to. If one before it is lost, it waits for that, but not if its sender is gone and
+    /// it was held on its way: nobody sends the lost one again then, and what comes behind the gap is of no use.
+    fn is_next(&self, to: Descriptor, from: Descriptor, sequence: u32) -> bool {
+        let is_next = self.socket(to).is_some_and(|socket| socket.stream.received as u32 == sequence);
+        debug_assert!(is_next || self.socket(from).is_none(), "nothing overtakes, and nothing comes twice");
+        is_next
     }
 
     fn is_connecting(&self, client: Descriptor, number: u32) -> bool {
@@ -259,9 +273,8 @@ impl Network {
         }
     }
 
-    fn on_data(&mut self, to: Descriptor, sequence: u32, data: Bytes) {
+    fn on_data(&mut self, to: Descriptor, data: Bytes) {
         let Some(socket) = self.sockets.get_mut(to.0) else { return };
-        debug_assert_eq!(sequence, socket.stream.received as u32, "nothing overtakes, and nothing comes twice");
         // Linux: after our FIN, what nobody will read is answered by a reset.
         if socket.state != State::Established && (socket.orphan || socket.receive_shut) {
             self.transmit_to_peer(to, Segment::Reset);

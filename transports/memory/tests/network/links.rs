@@ -1,5 +1,6 @@
 //! Latency, jitter, bandwidth, holds.
 
+use std::net::Shutdown;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -187,4 +188,42 @@ fn what_is_released_onto_a_link_that_loses_some_of_it_arrives_in_order() {
     }
     assert_eq!(received, expected);
     assert!(two.network.hits().lost_by_chance > 0);
+}
+
+/// Nobody sends again what is lost of it, so nothing behind that is read, and no end of file.
+#[test]
+fn what_is_released_when_its_sender_is_gone_is_read_up_to_the_first_loss() {
+    let mut lost = 0;
+    for seed in 0..20 {
+        for crash in [false, true] {
+            let mut two = Two::with(NetworkConfig::default(), seed);
+            let (client, server) = two.pair();
+            two.network.hold(two.client, two.server);
+            let sent: Vec<u8> = (0..20).collect();
+            for number in &sent {
+                assert_eq!(two.network.send(client, &Bytes::from(vec![*number])), Ok(1));
+            }
+            if crash {
+                two.network.shutdown(client, Shutdown::Write).unwrap();
+                two.network.crash(two.client);
+            } else {
+                two.network.close(client, true);
+            }
+            two.network.set_link(two.client, two.server, Link { loss_in: 10, ..link() });
+            two.network.release(two.client, two.server);
+            two.run(secs(1));
+            let mut received = Vec::new();
+            let end = loop {
+                match recv(&mut two.network, server) {
+                    Ok(data) if data.is_empty() => break Ok(()),
+                    Ok(data) => received.extend(data),
+                    Err(error) => break Err(error),
+                }
+            };
+            assert!(sent.starts_with(&received), "seed {seed}: {received:?}");
+            assert!(end.is_err() || received == sent, "seed {seed}: an end of file behind {received:?}");
+            lost += usize::from(received != sent);
+        }
+    }
+    assert!((10..40).contains(&lost), "{lost} of 40");
 }
