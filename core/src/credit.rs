@@ -5,11 +5,11 @@ use core::num::NonZeroUsize;
 
 use crate::encode;
 
-/// Pausing, an allowance of bytes, and what of it was asked for.
+/// Pausing, an allowance of bytes, and the size of the receive in flight.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Credit {
     paused: bool,
-    /// Bytes that the receive in flight may bring: of a larger receive, so many at a time.
+    /// Bytes that the receive in flight may bring. None brings 4 GiB or more.
     asked: u32,
     /// `u64::MAX` means without limit.
     left: u64,
@@ -68,5 +68,19 @@ impl Credit {
     pub(crate) fn encode(self, out: &mut Vec<u8>) {
         encode::flag(out, self.paused);
         encode::number(out, self.left);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receive_of_4_gib_or_more_is_one_of_a_byte_less() {
+        let mut credit = Credit::new(u64::MAX);
+        let most = usize::try_from(u32::MAX).unwrap();
+        assert_eq!(credit.ask(usize::MAX), NonZeroUsize::new(most));
+        assert_eq!(credit.asked(), most);
+        assert_eq!(credit.ask(0), None);
     }
 }

@@ -50,13 +50,6 @@ pub(crate) struct RareTimers {
 }
 
 impl RareTimers {
-    pub(crate) const NONE: Self = Self {
-        drain: Timestamp::NEVER,
-        closing: Timestamp::NEVER,
-        retry_receive: Timestamp::NEVER,
-        retry_send: Timestamp::NEVER,
-    };
-
     #[inline]
     pub(crate) fn earliest(&self) -> Timestamp {
         self.drain.min(self.closing).min(self.retry_receive).min(self.retry_send)
@@ -65,6 +58,7 @@ impl RareTimers {
 
 impl Default for RareTimers {
     fn default() -> Self {
-        Self::NONE
+        let never = Timestamp::NEVER;
+        Self { drain: never, closing: never, retry_receive: never, retry_send: never }
     }
 }

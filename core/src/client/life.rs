@@ -201,7 +201,7 @@ impl<S: Service> Client<S> {
     /// Moves on to the end if nothing is left.
     fn settle(&mut self) {
         let running = matches!(self.life, SupervisorLife::Running | SupervisorLife::Draining | SupervisorLife::Stopping);
-        let vacant = !matches!(self.place, Place::Live | Place::Closing(_));
+        let vacant = matches!(self.place, Place::Free | Place::UsedUp);
         if running && self.dialling.is_none() && vacant && self.runtime.in_flight() == 0 {
             // What was stopped before its startup was even submitted has nothing to release.
             self.step(if self.runtime.is_ready() { Step::Idle } else { Step::StartFailed });

@@ -76,7 +76,7 @@ impl ConnectionConfig {
         Ok(self)
     }
 
-    /// The most bytes that one receive asks for. Default 64 KiB, as libuv suggests for its buffers: with 64 KiB in flight on each of 16
+    /// The most bytes that one receive asks for; of 4 GiB or more, 4 GiB less one byte. Default 64 KiB, as libuv suggests for its buffers: with 64 KiB in flight on each of 16
     /// connections, 16 KiB took twice the CPU time. An idle connection holds no memory for it; a paused one may hold back this much.
     ///
     /// # Errors

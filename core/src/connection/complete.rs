@@ -249,7 +249,9 @@ impl Connection {
     fn on_close(&mut self) {
         self.close.land();
         self.life.step(LifeEvent::Gone);
-        self.rare().unsent = self.queue.len();
+        if !self.queue.is_empty() {
+            self.rare().unsent = self.queue.len();
+        }
         self.queue.release();
         self.inbox.put(Inbox::CLOSED);
     }

@@ -89,7 +89,7 @@ impl Connection {
         self.silence = Timestamp::NEVER;
         self.write_stall = Timestamp::NEVER;
         if let Some(rare) = &mut self.rare {
-            rare.timers = RareTimers::NONE;
+            rare.timers = RareTimers::default();
         }
     }
 

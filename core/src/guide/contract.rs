@@ -5,7 +5,7 @@
 //!
 //! # Operations come out, completions go in
 //!
-//! [`Machine::poll`] gives what happened (events, in order) and then what to do (operations). Only events are queued. The next
+//! [`Machine::poll`] gives what happened (events, in order) and then what to do (operations). Only events are kept. The next
 //! operation is derived from the state at the moment of the `poll`, so it cannot be stale, and the other methods may be called
 //! between any two polls.
 //!

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use crate::socket::Family;
 
-/// An address of a network, with what distinguishes IPv6 addresses beside it. Its number says the family, and whether it is unspecified.
+/// An address of a network. Its number says the family, and whether it is unspecified.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct AddressId(NonZeroU32);
 
@@ -27,23 +27,20 @@ pub(crate) struct Name {
 /// Every address that was bound or connected to. None is ever forgotten: there are as many as a simulation uses.
 #[derive(Clone, Debug)]
 pub(crate) struct Addresses {
-    /// By place, each with port 0.
-    all: Vec<SocketAddr>,
+    /// By place.
+    all: Vec<IpAddr>,
     ids: FxHashMap<Whole, AddressId>,
 }
 
-/// An address as a key, without its port: hashed in whole words. The bytes one by one would take most of the time here.
+/// An address as a key: hashed in whole words. The bytes one by one would take most of the time here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Whole(SocketAddr);
+struct Whole(IpAddr);
 
 impl Hash for Whole {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         match self.0 {
-            SocketAddr::V4(address) => hasher.write_u32(address.ip().to_bits()),
-            SocketAddr::V6(address) => {
-                hasher.write_u128(address.ip().to_bits());
-                hasher.write_u32(address.scope_id());
-            }
+            IpAddr::V4(ip) => hasher.write_u32(ip.to_bits()),
+            IpAddr::V6(ip) => hasher.write_u128(ip.to_bits()),
         }
     }
 }
@@ -52,29 +49,33 @@ impl Addresses {
     pub(crate) fn new() -> Self {
         let mut addresses = Self { all: Vec::new(), ids: FxHashMap::default() };
         for family in [Family::V4, Family::V6] {
-            let name = addresses.name(SocketAddr::new(unspecified(family), 0));
-            debug_assert_eq!(name.address, AddressId::unspecified(family));
+            let id = addresses.id(unspecified(family));
+            debug_assert_eq!(id, AddressId::unspecified(family));
         }
         addresses
     }
 
-    /// The name of this address and port.
-    pub(crate) fn name(&mut self, address: SocketAddr) -> Name {
-        let mut whole = address;
-        whole.set_port(0);
+    pub(crate) fn id(&mut self, ip: IpAddr) -> AddressId {
         let next = self.all.len();
-        let id = *self.ids.entry(Whole(whole)).or_insert_with(|| {
-            self.all.push(whole);
-            AddressId::new(next, whole.ip())
-        });
-        Name { address: id, port: address.port() }
+        *self.ids.entry(Whole(ip)).or_insert_with(|| {
+            self.all.push(ip);
+            AddressId::new(next, ip)
+        })
+    }
+
+    /// The name of this address and port. There are no interfaces in a simulation: the scope of an IPv6 address says nothing.
+    pub(crate) fn name(&mut self, address: SocketAddr) -> Name {
+        Name { address: self.id(address.ip()), port: address.port() }
+    }
+
+    /// The address of this number.
+    pub(crate) fn ip(&self, id: AddressId) -> IpAddr {
+        self.all[id.place()]
     }
 
     /// What is meant by this name.
     pub(crate) fn address(&self, name: Name) -> SocketAddr {
-        let mut address = self.all[name.address.place()];
-        address.set_port(name.port);
-        address
+        SocketAddr::new(self.ip(name.address), name.port)
     }
 }
 
@@ -145,23 +146,19 @@ pub(crate) const fn loopback(family: Family) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddrV6;
-
     use super::*;
 
     #[test]
-    fn addresses_that_differ_in_anything_have_names_that_do_and_come_back_whole() {
-        let v6 = |ip: u128, port, flow, scope| SocketAddr::from(SocketAddrV6::new(Ipv6Addr::from(ip), port, flow, scope));
+    fn addresses_that_differ_have_names_that_do_and_come_back() {
+        let v6 = |ip: u128, port| SocketAddr::from((Ipv6Addr::from(ip), port));
         let all = [
             SocketAddr::from(([0, 0, 0, 0], 1)),
             SocketAddr::from(([0, 0, 0, 0], 2)),
             SocketAddr::from(([10, 0, 0, 1], 1)),
             SocketAddr::from(([10, 0, 0, 2], 65_535)),
-            v6(0, 1, 0, 0),
-            v6(0, 1, 0, 1),
-            v6(7, 1, 0, 0),
-            v6(7, 1, 1, 0),
-            v6(7, 1, 0, 1),
+            v6(0, 1),
+            v6(7, 1),
+            v6(7, 2),
         ];
         let mut addresses = Addresses::new();
         let names = all.map(|address| addresses.name(address));

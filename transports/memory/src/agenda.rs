@@ -10,7 +10,7 @@ const LANES: usize = 3;
 /// Behind the lanes.
 const HEAP: usize = LANES;
 /// A queue or a table that runs empty keeps room for so much. What a large burst took beyond that, such as all clients connecting at one
-/// instant, is given back.
+/// instant, is given back. Tables of all sockets, and of what they have queued, stay as large as they have ever been.
 pub(crate) const ROOM_KEPT: usize = 1024;
 
 /// See [`ROOM_KEPT`].
@@ -190,14 +190,13 @@ impl<T> PartialEq for Entry<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     impl<T> Agenda<T> {
         fn room(&self) -> usize {
             self.lanes.iter().map(VecDeque::capacity).max().unwrap_or(0).max(self.heap.capacity())
         }
     }
-
-    use proptest::prelude::*;
 
     #[test]
     fn what_a_burst_took_is_given_back_when_it_is_over() {

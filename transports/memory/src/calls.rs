@@ -230,7 +230,7 @@ impl Network {
         let bound = socket.local.filter(|local| family == Family::V4 && !local.address.is_unspecified());
         let ip = match bound {
             _ if !to.ip().is_unspecified() => to.ip(),
-            Some(bound) => self.addresses.address(bound).ip(),
+            Some(bound) => self.addresses.ip(bound.address),
             None => loopback(family),
         };
         let there = self.host_of(host, ip);
@@ -262,12 +262,14 @@ impl Network {
         let socket = self.open_socket(descriptor)?;
         let (host, hold, exclusive) = (socket.host, socket.hold, !socket.reuse_address);
         let chosen = socket.local.filter(|local| !local.address.is_unspecified());
-        let ip = match chosen {
-            Some(chosen) => self.addresses.address(chosen).ip(),
-            None => self.source_address(host, to)?,
+        let address = match chosen {
+            Some(chosen) => chosen.address,
+            None => {
+                let ip = self.source_address(host, to)?;
+                self.addresses.id(ip)
+            }
         };
         let to_name = self.addresses.name(to);
-        let Name { address, .. } = self.addresses.name(SocketAddr::new(ip, 0));
         let (local, hold) = if let Some((name, hold)) = hold {
             let local = Name { address, port: name.port };
             if let Some(Connection::Socket(other)) = self.names(host).connection(local, to_name)

@@ -9,9 +9,10 @@ pub struct NetworkConfig {
     pub latency: Duration,
     /// Up to this much is added to the latency of each segment, by chance; segments to one socket never overtake each other. Default 0.
     pub jitter: Duration,
-    /// The bytes that a socket's send buffer holds: those that the peer's system has not acknowledged. Default 64 KiB.
+    /// The bytes that a socket's send buffer holds: those that the peer's system has not acknowledged. One at least, and
+    /// less than 4 GiB. Default 64 KiB.
     pub send_buffer: usize,
-    /// The bytes that a socket's receive buffer holds: the largest window. Default 64 KiB.
+    /// The bytes that a socket's receive buffer holds: the largest window. One at least, and less than 4 GiB. Default 64 KiB.
     pub receive_buffer: usize,
     /// The most bytes of one segment. Default 16 KiB; 1 delivers every byte by itself.
     pub segment: usize,

@@ -43,7 +43,8 @@
 //! # What is not modelled
 //!
 //! Congestion control, fast retransmission (what is behind a lost segment waits for it), Nagle's algorithm, urgent data, `SO_LINGER` above zero,
-//! `SO_REUSEPORT`, several hosts on one address, routes and what stands between two hosts. Names of hosts are resolved by a [`World`](world::Host::resolve),
+//! `SO_REUSEPORT`, several hosts on one address, interfaces (the scope of an IPv6 address is ignored, as is its flow), routes and what stands
+//! between two hosts. Names of hosts are resolved by a [`World`](world::Host::resolve),
 //! not over the network.
 
 /// Returns a broken rule from a function that gives a [`closure::Check`].

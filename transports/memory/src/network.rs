@@ -39,8 +39,7 @@ pub struct Network {
     pub(crate) hits: Hits,
     pub(crate) trace: Trace,
     pub(crate) hosts: Vec<Host>,
-    /// Whose addresses are whose.
-    owners: FxHashMap<IpAddr, HostId>,
+    hosts_by_address: FxHashMap<IpAddr, HostId>,
     pub(crate) addresses: Addresses,
     pub(crate) sockets: SlotMap<DefaultKey, Socket>,
     pub(crate) arrivals: Agenda<Arrival>,
@@ -96,7 +95,7 @@ impl Network {
             hits: Hits::default(),
             trace: Trace::new(),
             hosts: Vec::new(),
-            owners: FxHashMap::default(),
+            hosts_by_address: FxHashMap::default(),
             addresses: Addresses::new(),
             sockets: SlotMap::new(),
             arrivals: Agenda::default(),
@@ -117,7 +116,7 @@ impl Network {
         let host = HostId(u32::try_from(self.hosts.len()).unwrap_or(u32::MAX));
         let addresses: Vec<_> = addresses.into_iter().collect();
         for address in &addresses {
-            self.owners.entry(*address).or_insert(host);
+            self.hosts_by_address.entry(*address).or_insert(host);
         }
         let (name, key) = (format!("host{}", host.0), u64::from(host.0));
         if let Some(recording) = &mut self.recording {
@@ -200,7 +199,7 @@ impl Network {
 
     /// The host that was given this address.
     pub(crate) fn owner(&self, address: IpAddr) -> Option<HostId> {
-        self.owners.get(&address).copied()
+        self.hosts_by_address.get(&address).copied()
     }
 
     /// The host that has this address, seen from `from`.

@@ -394,3 +394,26 @@ impl Stream {
 fn capacity(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX).max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_promised_is_not_taken_back() {
+        let (mut stream, mut store) = (Stream::new(10, 100), Store::new());
+        assert_eq!(stream.promise(), 100);
+        stream.take_arrived(&mut store, Bytes::from_static(&[7; 40]));
+        assert_eq!(stream.promise(), 60);
+        stream.set_capacities(None, Some(10));
+        assert_eq!((stream.free(), stream.promise()), (0, 60));
+        stream.set_capacities(None, Some(usize::MAX));
+        assert_eq!((stream.receive_capacity(), stream.promise()), (u32::MAX as usize, u32::MAX - 40));
+        stream.raise_limit(50);
+        assert_eq!(stream.take_sequence(20), 0);
+        stream.raise_limit(30);
+        assert_eq!((stream.limit(), stream.window), (50, 30));
+        stream.raise_limit(u64::MAX);
+        assert_eq!((stream.take_sequence(1), stream.window), (20, u32::MAX - 1));
+    }
+}

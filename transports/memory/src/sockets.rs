@@ -17,7 +17,8 @@ use crate::socket::{Family, Receive};
 
 /// The sockets of one machine: simulated ones under the names that the core gives them, and the operations that wait for them.
 ///
-/// A socket that only receives takes little memory here; what waits rarely has tables of its own.
+/// A slot has one socket at a time, as machines use them. A receive that waits is kept with its socket, since most sockets have one; what
+/// waits rarely has tables here.
 #[derive(Debug)]
 pub struct Sockets {
     host: HostId,
@@ -336,6 +337,8 @@ impl Sockets {
 
     fn insert(&mut self, network: &mut Network, name: SocketId, descriptor: Descriptor) {
         network.watch(descriptor, self.machine, name);
+        let is_free = self.descriptors.get(name.slot()).is_none_or(|earlier| network.socket(earlier).is_none());
+        debug_assert!(is_free, "{name}: the slot has a socket already");
         self.descriptors.insert(name.slot(), descriptor);
     }
 
@@ -436,5 +439,80 @@ mod tests {
         for slot in [0, 501, 503] {
             assert!(descriptors.get(slot).is_none_or(|descriptor| descriptor == Descriptor::none()), "{slot}");
         }
+    }
+
+    const SERVER: SocketId = name(3, 7);
+
+    const fn name(slot: u32, generation: u32) -> SocketId {
+        SocketId::new(slot, generation).unwrap()
+    }
+
+    /// A machine's end of a connection, under the name [`SERVER`], to which five bytes have come; and the other end.
+    fn received() -> (Network, Sockets, Descriptor, Descriptor) {
+        let mut network = Network::new(crate::NetworkConfig::default(), 1);
+        let host = network.add_host([]);
+        let address = SocketAddr::from(([127, 0, 0, 1], 7));
+        let [listener, client] = [(); 2].map(|()| network.create(host, Family::V4).unwrap());
+        network.bind(listener, address).unwrap();
+        network.listen(listener, 1).unwrap();
+        assert_eq!(network.connect(client, address), Err(CallError::WouldBlock));
+        network.advance(sansock::Timestamp::from_secs(1));
+        network.connect(client, address).unwrap();
+        let (server, _) = network.accept(listener).unwrap();
+        let mut sockets = Sockets::new(host);
+        sockets.insert(&mut network, SERVER, server);
+        network.send(client, &Bytes::from_static(b"fives")).unwrap();
+        network.advance(sansock::Timestamp::from_secs(2));
+        (network, sockets, server, client)
+    }
+
+    #[test]
+    fn a_limit_above_the_size_of_a_receive_lets_no_more_in() {
+        let (mut network, mut sockets, server, _) = received();
+        sockets.limits.insert(OpId::new(SERVER, OpKind::Recv, 1), 4);
+        let done = sockets.receive(&mut network, server, SERVER, Receive::new(1, 2)).unwrap();
+        assert_eq!(*done.outcome(), Outcome::Data(Bytes::from_static(b"fi")));
+        let done = sockets.receive(&mut network, server, SERVER, Receive::new(2, usize::MAX)).unwrap();
+        assert_eq!(*done.outcome(), Outcome::Data(Bytes::from_static(b"ves")));
+    }
+
+    #[test]
+    fn a_name_of_an_earlier_socket_of_the_slot_is_none() {
+        let (network, sockets, server, _) = received();
+        assert_eq!(sockets.descriptor(&network, SERVER), Ok(server));
+        for stale in [name(3, 6), name(3, 8), name(4, 7)] {
+            assert_eq!(sockets.descriptor(&network, stale), Err(FaultKind::BadDescriptor), "{stale}");
+        }
+    }
+
+    #[test]
+    fn what_waits_is_tried_again_by_those_whose_it_is_and_cancelled_under_its_own_name() {
+        let (mut network, mut sockets, server, client) = received();
+        network.recv(server, 5).unwrap();
+        assert_eq!(sockets.receive(&mut network, server, SERVER, Receive::new(1, 9)), None);
+        assert_eq!(sockets.cancel(&mut network, OpId::new(SERVER, OpKind::Recv, 2)), None, "it is another");
+        network.send(client, &Bytes::from_static(b"six")).unwrap();
+        network.advance(sansock::Timestamp::from_secs(3));
+        let mut others = Sockets::new(HostId(0));
+        others.retry(&mut network, server, |done| panic!("{done:?} of somebody else"));
+        let mut all = Vec::new();
+        sockets.retry(&mut network, server, |done| all.push(done));
+        let id = OpId::new(SERVER, OpKind::Recv, 1);
+        assert_eq!(all, [Completion::from_raw(id, Outcome::Data(Bytes::from_static(b"six")))]);
+        assert_eq!(sockets.receive(&mut network, server, SERVER, Receive::new(1, 9)), None);
+        let cancelled = Outcome::Failed(FaultKind::Cancelled.into());
+        assert_eq!(sockets.cancel(&mut network, id), Some(Completion::from_raw(id, cancelled)));
+    }
+
+    #[test]
+    fn all_are_closed_at_once() {
+        let (mut network, mut sockets, server, client) = received();
+        network.recv(server, 5).unwrap();
+        let before = network.open_sockets(HostId(0));
+        sockets.close_all(&mut network);
+        assert_eq!(network.open_sockets(HostId(0)), before - 1);
+        assert_eq!(sockets.descriptor(&network, SERVER), Err(FaultKind::BadDescriptor));
+        network.advance(sansock::Timestamp::from_secs(3));
+        assert_eq!(network.recv(client, 1), Ok(Received::Eof));
     }
 }

@@ -1,9 +1,9 @@
 //! Who may have which name, and for how long.
 
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
-use sansock::FaultKind;
+use sansock::{FaultKind, Timestamp};
 use sansock_memory::{CallError, Family, Network, NetworkConfig};
 
 use super::world::{World, fault, world};
@@ -303,5 +303,23 @@ fn a_connection_within_a_host_comes_from_the_address_that_it_goes_to() {
         let to: std::net::SocketAddr = address.parse().unwrap();
         assert_eq!(network.connect(client, to), Err(CallError::WouldBlock));
         assert_eq!(network.addresses(client).0.unwrap().ip(), to.ip());
+    }
+}
+
+/// There are no interfaces: the address alone counts, whatever port is asked for.
+#[test]
+fn the_scope_of_an_address_says_nothing() {
+    for port in [0, 80] {
+        let mut network = Network::new(NetworkConfig::default(), 1);
+        let host = network.add_host(["fe80::1".parse().unwrap()]);
+        let [listener, client] = [(); 2].map(|()| network.create(host, Family::V6).unwrap());
+        let scoped = SocketAddrV6::new("fe80::1".parse().unwrap(), port, 0, 2);
+        let bound = network.bind(listener, scoped.into()).unwrap();
+        assert_eq!(bound, SocketAddr::new("fe80::1".parse().unwrap(), bound.port()));
+        network.listen(listener, 1).unwrap();
+        let to = SocketAddrV6::new(*scoped.ip(), bound.port(), 0, 3).into();
+        assert_eq!(network.connect(client, to), Err(CallError::WouldBlock));
+        network.advance(Timestamp::from_secs(1));
+        assert_eq!(network.connect(client, to), Ok(()));
     }
 }
