@@ -78,6 +78,7 @@ mod names;
 mod network;
 mod output;
 mod pieces;
+mod ports;
 mod readiness;
 pub mod recording;
 mod recovery;

@@ -8,15 +8,12 @@ use sansock::Timestamp;
 
 use crate::addresses::{AddressId, Name};
 use crate::network::Descriptor;
-use crate::socket::Family;
+use crate::ports::{Holders, Ports};
 
 /// Nothing here is ever walked through, so the order of a hash map shows nowhere.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
-    /// By address and port.
-    addresses: FxHashMap<Name, Holders>,
-    /// By port, all addresses together.
-    ports: FxHashMap<(Family, u16), Holders>,
+    ports: Ports,
     listeners: FxHashMap<Name, Descriptor>,
     /// By the own and the peer's name.
     connections: FxHashMap<(Name, Name), Connection>,
@@ -31,15 +28,6 @@ pub(crate) struct Hold {
     pub(crate) listening: bool,
     /// It was bound by the application, or comes from a listener: a connect does not share the port.
     pub(crate) bound: bool,
-}
-
-/// How many hold a name, and how.
-#[derive(Clone, Copy, Debug, Default)]
-struct Holders {
-    all: u32,
-    exclusive: u32,
-    listening: u32,
-    bound: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,13 +55,11 @@ impl Names {
     }
 
     pub(crate) fn hold(&mut self, name: Name, hold: Hold) {
-        self.addresses.entry(name).or_default().change(hold, |count| count + 1);
-        self.ports.entry(port_of(name)).or_default().change(hold, |count| count + 1);
+        self.ports.get_mut(name).change(name.address, hold, |count| count + 1);
     }
 
     pub(crate) fn release(&mut self, name: Name, hold: Hold) {
-        release(self.addresses.entry(name), hold);
-        release(self.ports.entry(port_of(name)), hold);
+        self.ports.get_mut(name).change(name.address, hold, |count| count - 1);
     }
 
     /// A port that nobody has on this address.
@@ -91,7 +77,7 @@ impl Names {
     ) -> Option<u16> {
         self.find_port(range, |names, port| {
             let own = Name { address, port };
-            names.ports.get(&port_of(own)).is_none_or(|holders| holders.bound == 0)
+            names.ports.get(own).is_none_or(|port| port.all.bound == 0)
                 && names.connections.get(&(own, remote)).is_none_or(|connection| may_replace(*connection))
         })
     }
@@ -152,10 +138,11 @@ impl Names {
 
     /// Who has this name, or one that includes it.
     fn holders(&self, name: Name) -> Holders {
+        let Some(port) = self.ports.get(name) else { return Holders::default() };
         if name.address.is_unspecified() {
-            return self.ports.get(&port_of(name)).copied().unwrap_or_default();
+            return port.all;
         }
-        let [own, any] = [name, name.of_any_address()].map(|name| self.addresses.get(&name).copied().unwrap_or_default());
+        let [own, any] = [name, name.of_any_address()].map(|name| port.of_address(name.address));
         Holders {
             all: own.all + any.all,
             exclusive: own.exclusive + any.exclusive,
@@ -181,32 +168,6 @@ impl Names {
         }
         None
     }
-}
-
-impl Holders {
-    fn change(&mut self, hold: Hold, change: impl Fn(u32) -> u32) {
-        self.all = change(self.all);
-        for (count, counts) in
-            [(&mut self.exclusive, hold.exclusive), (&mut self.listening, hold.listening), (&mut self.bound, hold.bound)]
-        {
-            if counts {
-                *count = change(*count);
-            }
-        }
-    }
-}
-
-fn release<K>(entry: Entry<'_, K, Holders>, hold: Hold) {
-    if let Entry::Occupied(mut entry) = entry {
-        entry.get_mut().change(hold, |count| count - 1);
-        if entry.get().all == 0 {
-            entry.remove();
-        }
-    }
-}
-
-fn port_of(name: Name) -> (Family, u16) {
-    (name.address.family(), name.port)
 }
 
 #[cfg(test)]

@@ -190,6 +190,7 @@ impl Network {
                     self.come_to_host(arrival);
                 }
             }
+            give_back(&mut self.changed);
             if until <= self.now {
                 return;
             }
@@ -240,7 +241,6 @@ impl Network {
                 }
             }
         }
-        give_back(&mut self.changed);
         None
     }
 

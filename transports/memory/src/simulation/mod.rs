@@ -104,6 +104,14 @@ struct Seat<M> {
 }
 
 impl<M: Machine> Seat<M> {
+    /// The machine of this number was called: it is among those whose outputs are to be taken.
+    #[inline]
+    fn was_called(&mut self, number: u32, called: &mut VecDeque<u32>) {
+        if !self.down && !std::mem::replace(&mut self.called, true) {
+            called.push_back(number);
+        }
+    }
+
     /// In the simulation's time.
     fn deadline(&self) -> Timestamp {
         let deadline = self.machine.deadline().filter(|_| !self.down);
@@ -334,11 +342,6 @@ impl<M: Machine> Simulation<M> {
     }
 
     fn was_called(&mut self, number: u32) {
-        if self.seats[number as usize].down {
-            return;
-        }
-        if !std::mem::replace(&mut self.seats[number as usize].called, true) {
-            self.called.push_back(number);
-        }
+        self.seats[number as usize].was_called(number, &mut self.called);
     }
 }

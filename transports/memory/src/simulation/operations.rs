@@ -111,7 +111,9 @@ impl<M: Machine> Simulation<M> {
         None
     }
 
-    #[inline]
+    // In both places, so that a completion is not moved once more.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     fn hand_in(
         &mut self,
         number: u32,
@@ -122,13 +124,14 @@ impl<M: Machine> Simulation<M> {
         see(now, MachineId(number), Step::Completed(&done));
         let (outcome, bytes) = words(done.outcome());
         self.network.trace.note(now, 17, [u64::from(number), done.id().as_u64(), outcome], bytes);
-        let seat = &mut self.seats[number as usize];
+        let Self { seats, called, .. } = self;
+        let seat = &mut seats[number as usize];
         if let Some(faults) = &mut seat.faults {
             faults.completed(&done);
         }
         let result = seat.machine.complete(seat.clock.local(now), done);
         debug_assert!(result.is_ok(), "an operation is completed once: {result:?}");
-        self.was_called(number);
+        seat.was_called(number, called);
         MachineId(number)
     }
 
