@@ -32,6 +32,8 @@ const STEPS: usize = 1_000;
 pub struct Drive<M: Machine> {
     machine: M,
     now: Timestamp,
+    /// The latest time that it ever was, which the machine may know of.
+    latest: Timestamp,
     contract: Contract,
     operations: BTreeMap<OpId, Op>,
     events: Vec<M::Event>,
@@ -60,6 +62,7 @@ where
         Self {
             machine,
             now,
+            latest: now,
             contract,
             operations: BTreeMap::new(),
             events: Vec::new(),
@@ -138,7 +141,13 @@ where
 
     /// Turns the clock back; nothing is told to the machine.
     pub fn turn_back(&mut self, span: Duration) {
+        self.latest = self.latest.max(self.now);
         self.now = Timestamp::from_nanos(self.now.as_nanos().saturating_sub(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)));
+    }
+
+    /// A clock that was turned back has caught up with what it showed before; nothing is told to the machine.
+    pub fn catch_up(&mut self) {
+        self.now = self.now.max(self.latest);
     }
 
     /// Lets time pass; nothing is told to the machine.

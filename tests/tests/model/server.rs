@@ -87,6 +87,16 @@ fn x127_of_two_drains_that_are_over_the_first_stays() {
     let _ = check(&Script { listeners: 1, places: 1, sweep: 1, demanding: false, lazy: false, steps, finale });
 }
 
+/// Found by fuzzing: both deadlines are over for the server, whose time is later than that of the clock, and so the first one stands.
+#[test]
+fn a_drain_by_a_clock_that_was_turned_back() {
+    let mut steps = vec![Step::Start];
+    steps.extend([Step::Finish(0); 8]);
+    steps.extend([Step::Pass(40_000), Step::Tick, Step::Back(20_000), Step::Drain(10_000)]);
+    let finale = Finale::DeadTransport;
+    let _ = check(&Script { listeners: 1, places: 1, sweep: 1, demanding: false, lazy: false, steps, finale });
+}
+
 #[test]
 fn random_scripts_reach_everything_that_matters() {
     let mut runner = TestRunner::deterministic();
