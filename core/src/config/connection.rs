@@ -76,8 +76,9 @@ impl ConnectionConfig {
         Ok(self)
     }
 
-    /// The most bytes that one receive asks for; of 4 GiB or more, 4 GiB less one byte. Default 64 KiB, as libuv suggests for its buffers: with 64 KiB in flight on each of 16
-    /// connections, 16 KiB took twice the CPU time. An idle connection holds no memory for it; a paused one may hold back this much.
+    /// The most bytes that one receive asks for; of 4 GiB or more, 4 GiB less one byte. Default 64 KiB, as libuv suggests for its
+    /// buffers: with 64 KiB in flight on each of 16 connections, 16 KiB took twice the CPU time. An idle connection holds no memory
+    /// for it; a paused one may hold back this much.
     ///
     /// # Errors
     /// Zero, which would look like the end of the stream.

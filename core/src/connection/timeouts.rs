@@ -103,10 +103,13 @@ impl Connection {
     pub(super) fn due_for(&self, timeout: Timeout) -> Timestamp {
         let rare = |at: fn(&RareTimers) -> Timestamp| self.rare.as_ref().map_or(Timestamp::NEVER, |rare| at(&rare.timers));
         match timeout {
-            Timeout::LingerGap | Timeout::HalfClosed | Timeout::Paused | Timeout::ReadIdle if timeout == self.guard => {
-                self.silence
+            Timeout::LingerGap | Timeout::HalfClosed | Timeout::Paused | Timeout::ReadIdle => {
+                if timeout == self.guard {
+                    self.silence
+                } else {
+                    Timestamp::NEVER
+                }
             }
-            Timeout::LingerGap | Timeout::HalfClosed | Timeout::Paused | Timeout::ReadIdle => Timestamp::NEVER,
             Timeout::WriteStall => self.write_stall,
             Timeout::Drain => rare(|timers| timers.drain),
             Timeout::Closing => rare(|timers| timers.closing),

@@ -65,6 +65,7 @@ mod clock;
 pub mod closure;
 mod config;
 mod deadlines;
+mod descriptors;
 mod ending;
 mod faults;
 pub mod fuzz;

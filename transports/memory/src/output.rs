@@ -77,9 +77,7 @@ impl Network {
             }
         }
         self.owing.clear();
-        if self.owing.capacity() > ROOM_KEPT {
-            self.owing.shrink_to(ROOM_KEPT);
-        }
+        self.owing.shrink_to(ROOM_KEPT);
     }
 
     /// Somebody sent to a socket that is gone, or is another connection's by now.

@@ -12,6 +12,7 @@ use sansock::{
 
 use crate::agenda::ROOM_KEPT;
 use crate::calls::{CallError, Received};
+use crate::descriptors::Descriptors;
 use crate::network::{Descriptor, HostId, Network};
 use crate::socket::{Family, Receive};
 
@@ -31,41 +32,6 @@ pub struct Sockets {
     limits: FxHashMap<OpId, usize>,
     /// Operations that are not to start yet.
     parked: Vec<Op>,
-}
-
-/// By slot: a machine names its sockets from one range of slots. Which of a slot's names a socket has, the socket knows.
-#[derive(Debug, Default)]
-struct Descriptors {
-    /// The lowest slot that was used.
-    first: u32,
-    all: VecDeque<Descriptor>,
-}
-
-impl Descriptors {
-    fn get(&self, slot: u32) -> Option<Descriptor> {
-        self.all.get(slot.checked_sub(self.first)? as usize).copied()
-    }
-
-    fn insert(&mut self, slot: u32, descriptor: Descriptor) {
-        if self.all.is_empty() {
-            self.first = slot;
-        }
-        while slot < self.first {
-            self.all.push_front(Descriptor::none());
-            self.first -= 1;
-        }
-        let place = (slot - self.first) as usize;
-        while self.all.len() <= place {
-            self.all.push_back(Descriptor::none());
-        }
-        self.all[place] = descriptor;
-    }
-
-    fn remove(&mut self, slot: u32) {
-        if let Some(place) = slot.checked_sub(self.first).and_then(|place| self.all.get_mut(place as usize)) {
-            *place = Descriptor::none();
-        }
-    }
 }
 
 impl Sockets {
@@ -207,7 +173,7 @@ impl Sockets {
 
     /// The machine is dropped: closes every socket at once, in the order of their names.
     pub fn close_all(&mut self, network: &mut Network) {
-        for descriptor in std::mem::take(&mut self.descriptors).all {
+        for descriptor in std::mem::take(&mut self.descriptors).into_all() {
             network.close(descriptor, false);
         }
         self.sends.clear();
@@ -423,23 +389,6 @@ fn ip(address: Address) -> Result<SocketAddr, FaultKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_descriptor_is_found_by_its_slot_wherever_the_first_one_was() {
-        let of = |number: u64| Descriptor(slotmap::KeyData::from_ffi(number | 1 << 32).into());
-        let mut descriptors = Descriptors::default();
-        for slot in [500, 503, 499, 7, 1_048_575] {
-            descriptors.insert(slot, of(u64::from(slot)));
-        }
-        descriptors.remove(503);
-        descriptors.remove(3);
-        for slot in [500, 499, 7, 1_048_575] {
-            assert_eq!(descriptors.get(slot), Some(of(u64::from(slot))), "{slot}");
-        }
-        for slot in [0, 501, 503] {
-            assert!(descriptors.get(slot).is_none_or(|descriptor| descriptor == Descriptor::none()), "{slot}");
-        }
-    }
 
     const SERVER: SocketId = name(3, 7);
 

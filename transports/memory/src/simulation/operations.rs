@@ -111,9 +111,7 @@ impl<M: Machine> Simulation<M> {
         None
     }
 
-    // In both places, so that a completion is not moved once more.
-    #[allow(clippy::inline_always)]
-    #[inline(always)]
+    #[inline]
     fn hand_in(
         &mut self,
         number: u32,
